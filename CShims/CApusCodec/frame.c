@@ -1,0 +1,6 @@
+// This source file is part of the Apus project
+// SPDX-License-Identifier: Apache-2.0
+
+#include "apus_codec.h"
+
+typedef int apus_codec_placeholder;

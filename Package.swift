@@ -1,0 +1,115 @@
+// swift-tools-version: 6.2
+// This source file is part of the Apus project
+// SPDX-License-Identifier: Apache-2.0
+
+import PackageDescription
+
+// What each kind of target is compiled with. No unsafeFlags: they bar a package from being depended on by version.
+let swiftSettings: [SwiftSetting] = [
+    .treatAllWarnings(as: .error),
+    .strictMemorySafety(),
+    .enableUpcomingFeature("ExistentialAny"),
+    .enableUpcomingFeature("InternalImportsByDefault"),
+    .enableUpcomingFeature("MemberImportVisibility"),
+]
+let cSettings: [CSetting] = [
+    .treatAllWarnings(as: .error),
+    .enableWarning("extra"),
+    .enableWarning("conversion"),
+    .define("_GNU_SOURCE"),
+]
+
+/// A C target under CShims; its public header is its manual.
+func shim(_ name: String, dependencies: [Target.Dependency] = []) -> Target {
+    .target(
+        name: name,
+        dependencies: dependencies,
+        path: "CShims/\(name)",
+        cSettings: cSettings
+    )
+}
+
+func module(_ name: String, dependencies: [Target.Dependency]) -> Target {
+    .target(name: name, dependencies: dependencies, swiftSettings: swiftSettings)
+}
+
+func tests(_ name: String, dependencies: [Target.Dependency]) -> Target {
+    .testTarget(
+        name: name,
+        dependencies: dependencies + ["ApusTestSupport"],
+        swiftSettings: swiftSettings
+    )
+}
+
+let logging = Target.Dependency.product(name: "Logging", package: "swift-log")
+let httpTypes = Target.Dependency.product(name: "HTTPTypes", package: "swift-http-types")
+let argumentParser = Target.Dependency.product(
+    name: "ArgumentParser",
+    package: "swift-argument-parser"
+)
+
+let package = Package(
+    name: "apus",
+    products: [
+        .library(name: "Apus", targets: ["Apus"]),
+        .library(name: "ApusProtocol", targets: ["ApusProtocol"]),
+        .library(name: "ApusCodec", targets: ["ApusCodec"]),
+        .library(name: "CApusCodec", targets: ["CApusCodec"]),
+        .executable(name: "apus", targets: ["ApusCommand"]),
+    ],
+    dependencies: [
+        .package(url: "https://github.com/apple/swift-argument-parser", from: "1.8.2"),
+        .package(url: "https://github.com/apple/swift-log", from: "1.16.2"),
+        // Without its Foundation trait: workers do without Foundation.
+        .package(url: "https://github.com/apple/swift-http-types", from: "1.8.0", traits: []),
+    ],
+    targets: [
+        // C: below the line, each behind one header.
+        .systemLibrary(
+            name: "CLiburing",
+            path: "CShims/CLiburing",
+            pkgConfig: "liburing",
+            providers: [.apt(["liburing-dev"])]
+        ),
+        shim("CApusCodec"),
+        shim("CApusRing", dependencies: ["CLiburing"]),
+        shim("CApusSystem"),
+
+        // Three columns that do not know each other …
+        module("ApusCodec", dependencies: ["CApusCodec"]),
+        module("ApusProtocol", dependencies: ["ApusCodec"]),
+        module("ApusRing", dependencies: ["CApusRing"]),
+        module("ApusSupervisor", dependencies: ["CApusSystem"]),
+
+        // … and meet here.
+        module(
+            "Apus",
+            dependencies: [
+                "ApusCodec", "ApusProtocol", "ApusRing", "ApusSupervisor", "CApusSystem",
+                logging, httpTypes,
+            ]
+        ),
+        .executableTarget(
+            name: "ApusCommand",
+            dependencies: ["Apus", "ApusRing", "CApusSystem", argumentParser, logging, httpTypes],
+            swiftSettings: swiftSettings
+        ),
+
+        .target(
+            name: "ApusTestSupport",
+            dependencies: ["ApusCodec"],
+            path: "Tests/ApusTestSupport",
+            swiftSettings: swiftSettings
+        ),
+        tests("ApusCodecTests", dependencies: ["ApusCodec", "CApusCodec"]),
+        tests("ApusProtocolTests", dependencies: ["ApusProtocol", "ApusCodec"]),
+        tests("ApusRingTests", dependencies: ["ApusRing"]),
+        tests("ApusSupervisorTests", dependencies: ["ApusSupervisor", "CApusSystem"]),
+        tests(
+            "ApusTests",
+            dependencies: ["Apus", "ApusProtocol", "ApusCodec", "ApusRing", "ApusSupervisor"]
+        ),
+    ],
+    swiftLanguageModes: [.v6],
+    cLanguageStandard: .c11
+)

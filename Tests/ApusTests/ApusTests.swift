@@ -1,0 +1,2 @@
+// This source file is part of the Apus project
+// SPDX-License-Identifier: Apache-2.0
