@@ -1,6 +1,182 @@
 // This source file is part of the Apus project
 // SPDX-License-Identifier: Apache-2.0
 
-#include "apus_codec.h"
+#include "internal.h"
 
-typedef int apus_codec_placeholder;
+enum { RESERVED_BITS = APUS_RSV1 | APUS_RSV2 | APUS_RSV3 };
+
+/* One bit for each opcode that RFC 6455 defines. */
+enum {
+    DEFINED_OPCODES = 1 << APUS_OPCODE_CONTINUATION | 1 << APUS_OPCODE_TEXT |
+                      1 << APUS_OPCODE_BINARY | 1 << APUS_OPCODE_CLOSE | 1 << APUS_OPCODE_PING |
+                      1 << APUS_OPCODE_PONG
+};
+
+enum { CONTROL_BIT = 0x8, MASK_BIT = 0x80, LENGTH_16 = 126, LENGTH_64 = 127 };
+
+uint16_t apus_result_close_code(apus_result result) {
+    if (result >= 0) {
+        return 0;
+    }
+    return result == APUS_INVALID_UTF8 ? 1007 : 1002;
+}
+
+static apus_result decode_first_byte(uint8_t byte, uint8_t reserved_bits_allowed) {
+    if ((byte & RESERVED_BITS & ~reserved_bits_allowed) != 0) {
+        return APUS_RESERVED_BITS;
+    }
+    uint8_t opcode = byte & 0x0F;
+    if ((DEFINED_OPCODES >> opcode & 1) == 0) {
+        return APUS_RESERVED_OPCODE;
+    }
+    if ((opcode & CONTROL_BIT) != 0 && (byte & APUS_FIN) == 0) {
+        return APUS_CONTROL_FRAGMENTED;
+    }
+    return APUS_OK;
+}
+
+static apus_result decode_second_byte(uint8_t byte, uint8_t opcode, apus_role role) {
+    bool is_masked = (byte & MASK_BIT) != 0;
+    if (role == APUS_SERVER && !is_masked) {
+        return APUS_MASK_MISSING;
+    }
+    if (role == APUS_CLIENT && is_masked) {
+        return APUS_MASK_UNEXPECTED;
+    }
+    if ((opcode & CONTROL_BIT) != 0 && (byte & ~MASK_BIT) >= LENGTH_16) {
+        return APUS_CONTROL_TOO_LONG;
+    }
+    return APUS_OK;
+}
+
+static uint64_t load_big_endian(const uint8_t *bytes, size_t size) {
+    uint64_t value = 0;
+    for (size_t i = 0; i < size; i++) {
+        value = value << 8 | bytes[i];
+    }
+    return value;
+}
+
+static void store_big_endian(uint8_t *bytes, size_t size, uint64_t value) {
+    for (size_t i = size; i > 0; i--) {
+        bytes[i - 1] = (uint8_t)value;
+        value >>= 8;
+    }
+}
+
+static apus_result decode_length_16(const uint8_t *bytes, size_t size, uint64_t *length) {
+    if (size < 2) {
+        return APUS_INCOMPLETE;
+    }
+    *length = load_big_endian(bytes, 2);
+    return *length < LENGTH_16 ? APUS_LENGTH_NOT_MINIMAL : APUS_OK;
+}
+
+static apus_result decode_length_64(const uint8_t *bytes, size_t size, uint64_t *length) {
+    if (size > 0 && (bytes[0] & 0x80) != 0) {
+        return APUS_LENGTH_TOP_BIT;
+    }
+    if (size >= 6 && load_big_endian(bytes, 6) == 0) {
+        return APUS_LENGTH_NOT_MINIMAL;
+    }
+    if (size < 8) {
+        return APUS_INCOMPLETE;
+    }
+    *length = load_big_endian(bytes, 8);
+    return APUS_OK;
+}
+
+apus_result apus_frame_header_decode(const uint8_t *bytes, size_t size, apus_role role,
+                                     uint8_t reserved_bits_allowed, apus_frame_header *header) {
+    if (size < 1) {
+        return APUS_INCOMPLETE;
+    }
+    apus_result result = decode_first_byte(bytes[0], reserved_bits_allowed);
+    if (result != APUS_OK) {
+        return result;
+    }
+    if (size < 2) {
+        return APUS_INCOMPLETE;
+    }
+    uint8_t opcode = bytes[0] & 0x0F;
+    result = decode_second_byte(bytes[1], opcode, role);
+    if (result != APUS_OK) {
+        return result;
+    }
+    bool is_masked = (bytes[1] & MASK_BIT) != 0;
+    uint64_t length = bytes[1] & 0x7F;
+    size_t header_size = 2;
+    if (length == LENGTH_16) {
+        header_size += 2;
+        result = decode_length_16(bytes + 2, size - 2, &length);
+    } else if (length == LENGTH_64) {
+        header_size += 8;
+        result = decode_length_64(bytes + 2, size - 2, &length);
+    }
+    if (result != APUS_OK) {
+        return result;
+    }
+    uint32_t masking_key = 0;
+    if (is_masked) {
+        if (size < header_size + 4) {
+            return APUS_INCOMPLETE;
+        }
+        masking_key = apus_load32(bytes + header_size);
+        header_size += 4;
+    }
+    header->payload_size = length;
+    header->masking_key = masking_key;
+    header->bits = bytes[0] & 0xF0;
+    header->opcode = opcode;
+    header->header_size = (uint8_t)header_size;
+    header->is_masked = is_masked;
+    return APUS_OK;
+}
+
+size_t apus_frame_header_encode(uint8_t *out, uint8_t first_byte, uint64_t payload_size,
+                                const uint8_t *masking_key) {
+    uint8_t mask_bit = masking_key != NULL ? MASK_BIT : 0;
+    size_t size = 2;
+    out[0] = first_byte;
+    if (payload_size < LENGTH_16) {
+        out[1] = (uint8_t)(mask_bit | payload_size);
+    } else if (payload_size <= UINT16_MAX) {
+        out[1] = mask_bit | LENGTH_16;
+        store_big_endian(out + 2, 2, payload_size);
+        size += 2;
+    } else {
+        out[1] = mask_bit | LENGTH_64;
+        store_big_endian(out + 2, 8, payload_size);
+        size += 8;
+    }
+    if (masking_key != NULL) {
+        memcpy(out + size, masking_key, 4);
+        size += 4;
+    }
+    return size;
+}
+
+bool apus_close_code_is_valid(uint16_t code) {
+    return (code >= 1000 && code <= 1003) || (code >= 1007 && code <= 1014) ||
+           (code >= 3000 && code <= 4999);
+}
+
+apus_result apus_close_payload_decode(const uint8_t *bytes, size_t size, uint16_t *code) {
+    if (size == 0) {
+        *code = 1005;
+        return APUS_OK;
+    }
+    if (size == 1) {
+        return APUS_CLOSE_PAYLOAD_TOO_SHORT;
+    }
+    uint16_t found = (uint16_t)load_big_endian(bytes, 2);
+    if (!apus_close_code_is_valid(found)) {
+        return APUS_CLOSE_CODE_INVALID;
+    }
+    apus_utf8_state state = 0;
+    if (!apus_utf8_validate(&state, bytes + 2, size - 2) || state != 0) {
+        return APUS_INVALID_UTF8;
+    }
+    *code = found;
+    return APUS_OK;
+}

@@ -93,8 +93,9 @@ apus_result apus_frame_header_decode(const uint8_t *bytes, size_t size, apus_rol
                                      uint8_t reserved_bits_allowed, apus_frame_header *header);
 
 /*
- * Writes the shortest header into `out` (room for APUS_HEADER_SIZE_MAX bytes) and returns its size.
- * first_byte: FIN and RSV bits | opcode. masking_key: four bytes, or NULL for an unmasked frame.
+ * Writes the shortest header into `out` and returns its size, at most APUS_HEADER_SIZE_MAX; nothing
+ * behind it is touched. first_byte: FIN and RSV bits | opcode. payload_size: below 2^63.
+ * masking_key: four bytes, or NULL for an unmasked frame.
  */
 size_t apus_frame_header_encode(uint8_t *out, uint8_t first_byte, uint64_t payload_size,
                                 const uint8_t *masking_key);

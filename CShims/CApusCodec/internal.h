@@ -1,0 +1,73 @@
+// This source file is part of the Apus project
+// SPDX-License-Identifier: Apache-2.0
+
+#ifndef APUS_CODEC_INTERNAL_H
+#define APUS_CODEC_INTERNAL_H
+
+#include <stdatomic.h>
+#include <string.h>
+
+#include "apus_codec.h"
+
+/* The kernels of an instruction set are compiled by attributes and not by flags, so that one object
+ * file carries all of them. Whoever is inlined into a kernel must not ask for more than it has. */
+#define APUS_INLINE static inline __attribute__((always_inline))
+#define APUS_HIDDEN __attribute__((visibility("hidden")))
+
+/* XORs size bytes of source into target: the same memory or disjoint. The first byte meets the
+ * first byte of the key. */
+typedef void apus_mask_kernel(uint8_t *target, const uint8_t *source, size_t size, uint32_t key);
+typedef bool apus_utf8_kernel(apus_utf8_state *state, const uint8_t *bytes, size_t size);
+
+typedef struct apus_kernels {
+    apus_variant variant;
+    apus_mask_kernel *mask;
+    apus_utf8_kernel *utf8;
+} apus_kernels;
+
+APUS_HIDDEN apus_mask_kernel apus_mask_scalar;
+APUS_HIDDEN apus_utf8_kernel apus_utf8_scalar;
+#if defined(__x86_64__)
+APUS_HIDDEN apus_mask_kernel apus_mask_sse2, apus_mask_avx2, apus_mask_avx512;
+APUS_HIDDEN apus_utf8_kernel apus_utf8_sse2, apus_utf8_avx2, apus_utf8_avx512;
+#elif defined(__AARCH64EL__)
+APUS_HIDDEN apus_mask_kernel apus_mask_neon;
+APUS_HIDDEN apus_utf8_kernel apus_utf8_neon;
+#endif
+
+/* The kernels in use; NULL until the first call. Every thread that finds NULL makes the same
+ * choice, and what the pointer points to is constant, so relaxed order is enough. */
+APUS_HIDDEN extern _Atomic(const apus_kernels *) apus_kernels_chosen;
+APUS_HIDDEN const apus_kernels *apus_kernels_choose(void);
+
+APUS_INLINE const apus_kernels *apus_kernels_current(void) {
+    const apus_kernels *kernels = atomic_load_explicit(&apus_kernels_chosen, memory_order_relaxed);
+    return kernels != NULL ? kernels : apus_kernels_choose();
+}
+
+APUS_INLINE uint32_t apus_load32(const uint8_t *bytes) {
+    uint32_t value;
+    memcpy(&value, bytes, sizeof value);
+    return value;
+}
+
+APUS_INLINE uint64_t apus_load64(const uint8_t *bytes) {
+    uint64_t value;
+    memcpy(&value, bytes, sizeof value);
+    return value;
+}
+
+APUS_INLINE void apus_store32(uint8_t *bytes, uint32_t value) {
+    memcpy(bytes, &value, sizeof value);
+}
+
+APUS_INLINE void apus_store64(uint8_t *bytes, uint64_t value) {
+    memcpy(bytes, &value, sizeof value);
+}
+
+/* How many bytes from here to the next address that is a multiple of width: 1 to width. */
+APUS_INLINE size_t apus_bytes_to_alignment(const uint8_t *bytes, size_t width) {
+    return width - ((uintptr_t)bytes & (width - 1));
+}
+
+#endif
