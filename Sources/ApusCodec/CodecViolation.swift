@@ -1,0 +1,65 @@
+// This source file is part of the Apus project
+// SPDX-License-Identifier: Apache-2.0
+
+public import CApusCodec
+
+/// A rule of RFC 6455 that the peer broke.
+public enum CodecViolation: Hashable, Sendable {
+    /// A reserved bit is set that no negotiated extension defines.
+    case reservedBits
+    /// An opcode that RFC 6455 does not define.
+    case reservedOpcode
+    /// A control frame without FIN.
+    case fragmentedControlFrame
+    /// A control frame with a payload of over 125 bytes.
+    case oversizedControlFrame
+    /// A length for which a shorter encoding exists.
+    case nonMinimalLength
+    /// A 64-bit length with its top bit set.
+    case lengthTopBit
+    /// A frame without mask from a client.
+    case missingMask
+    /// A frame with mask from a server.
+    case unexpectedMask
+    /// Text, or the reason in a close frame, that is not UTF-8.
+    case invalidUTF8
+    /// A close frame with a payload of one byte.
+    case closePayloadTooShort
+    /// A close code that must not be on the wire.
+    case invalidCloseCode
+
+    /// The code to close the connection with.
+    public var closeCode: CloseCode {
+        self == .invalidUTF8 ? .invalidPayload : .protocolError
+    }
+
+    /// The section of RFC 6455 that states the rule, such as "5.2".
+    public var rfcSection: String {
+        switch self {
+        case .missingMask, .unexpectedMask: "5.1"
+        case .reservedBits, .reservedOpcode, .nonMinimalLength, .lengthTopBit: "5.2"
+        case .fragmentedControlFrame, .oversizedControlFrame: "5.5"
+        case .closePayloadTooShort: "5.5.1"
+        case .invalidCloseCode: "7.4"
+        case .invalidUTF8: "8.1"
+        }
+    }
+
+    /// The rule behind a negative result of the C codec.
+    @usableFromInline init(_ result: apus_result) {
+        switch result {
+        case APUS_RESERVED_BITS: self = .reservedBits
+        case APUS_RESERVED_OPCODE: self = .reservedOpcode
+        case APUS_CONTROL_FRAGMENTED: self = .fragmentedControlFrame
+        case APUS_CONTROL_TOO_LONG: self = .oversizedControlFrame
+        case APUS_LENGTH_NOT_MINIMAL: self = .nonMinimalLength
+        case APUS_LENGTH_TOP_BIT: self = .lengthTopBit
+        case APUS_MASK_MISSING: self = .missingMask
+        case APUS_MASK_UNEXPECTED: self = .unexpectedMask
+        case APUS_INVALID_UTF8: self = .invalidUTF8
+        case APUS_CLOSE_PAYLOAD_TOO_SHORT: self = .closePayloadTooShort
+        case APUS_CLOSE_CODE_INVALID: self = .invalidCloseCode
+        default: preconditionFailure("the C codec answers with \(result.rawValue)")
+        }
+    }
+}

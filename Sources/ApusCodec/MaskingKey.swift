@@ -1,0 +1,67 @@
+// This source file is part of the Apus project
+// SPDX-License-Identifier: Apache-2.0
+
+public import CApusCodec
+
+/// The four bytes that a client's payload is XORed with, RFC 6455 §5.3.
+public struct MaskingKey: Hashable, Sendable {
+    /// The four bytes in the order of the wire, as they lie in memory.
+    public let wireOrder: UInt32
+
+    /// The key whose bytes lie in memory as on the wire.
+    public init(wireOrder: UInt32) {
+        self.wireOrder = wireOrder
+    }
+
+    /// The key with these four bytes, the first on the wire first.
+    public init(_ first: UInt8, _ second: UInt8, _ third: UInt8, _ fourth: UInt8) {
+        let bigEndian =
+            UInt32(first) << 24 | UInt32(second) << 16 | UInt32(third) << 8 | UInt32(fourth)
+        self.init(wireOrder: UInt32(bigEndian: bigEndian))
+    }
+
+    /// Masks the bytes of a range in place, or unmasks them: both are the same.
+    ///
+    /// `payloadOffset` is how many payload bytes of the frame came before the range. A range
+    /// outside of the span is the caller's fault and traps. Calls `apus_mask`.
+    @inlinable
+    public func apply(
+        to bytes: inout MutableSpan<UInt8>,
+        range: Range<Int>,
+        payloadOffset: Int = 0
+    ) {
+        precondition(
+            range.lowerBound >= 0 && range.upperBound <= bytes.count,
+            "a mask for \(range) in \(bytes.count) bytes"
+        )
+        unsafe bytes.withUnsafeMutableBufferPointer { buffer in
+            guard let start = buffer.baseAddress else { return }
+            unsafe apply(
+                to: start + range.lowerBound,
+                count: range.count,
+                payloadOffset: payloadOffset
+            )
+        }
+    }
+
+    /// The same for `count` bytes behind a pointer.
+    @unsafe
+    @inlinable
+    package func apply(to bytes: UnsafeMutablePointer<UInt8>, count: Int, payloadOffset: Int) {
+        unsafe apus_mask(bytes, count, wireOrder, payloadOffset & 3)
+    }
+
+    /// The same from `source` to `target`, which do not overlap.
+    ///
+    /// Calls `apus_mask_copy`.
+    @unsafe
+    @inlinable
+    package func apply(
+        to target: UnsafeMutablePointer<UInt8>,
+        from source: UnsafePointer<UInt8>,
+        count: Int,
+        payloadOffset: Int
+    ) {
+        unsafe apus_mask_copy(target, source, count, wireOrder, payloadOffset & 3)
+    }
+}
