@@ -23,7 +23,10 @@ package struct Completion {
         result: Int32,
         hasMore: Bool = false,
         bufferIndex: UInt16? = nil,
-        bytes: UnsafeMutableRawBufferPointer = unsafe UnsafeMutableRawBufferPointer(start: nil, count: 0)
+        bytes: UnsafeMutableRawBufferPointer = unsafe UnsafeMutableRawBufferPointer(
+            start: nil,
+            count: 0
+        )
     ) {
         self.tag = tag
         self.result = result

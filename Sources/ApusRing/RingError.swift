@@ -3,7 +3,7 @@
 
 /// A refusal of the system that a ring cannot work around.
 package struct RingError: Error, Equatable {
-    /// What was attempted, as the manual names it: `io_uring_setup`, `io_uring_enter`, …
+    /// What was attempted, as the manual names it: `io_uring_setup`, `io_uring_enter` or another.
     package let operation: String
 
     /// The error number, positive.
