@@ -1,0 +1,22 @@
+// This source file is part of the Apus project
+// SPDX-License-Identifier: Apache-2.0
+
+/// What the application asked for that no response may say.
+///
+/// The mistake is the application's, not the client's; nothing is put on the wire.
+public enum HandshakeError: Error, Hashable, Sendable {
+    /// The client did not offer this subprotocol, RFC 6455 §4.2.2 (5).
+    case protocolNotOffered(String)
+
+    /// Not a token, or longer than 8 KiB, RFC 9110 §5.1.
+    case fieldNameInvalid(String)
+
+    /// A line end or another control character in the value, or longer than 8 KiB, RFC 9110 §5.5.
+    case fieldValueInvalid(name: String)
+
+    /// A field that the handshake or the response writer sets itself.
+    case fieldReserved(String)
+
+    /// Not a final status: 200 to 599.
+    case statusInvalid(Int)
+}

@@ -1,0 +1,79 @@
+// This source file is part of the Apus project
+// SPDX-License-Identifier: Apache-2.0
+
+/// A server's side of the opening handshake, from the first byte to a decision, RFC 6455 §4.2.
+///
+/// It reads, and judges; the caller does all input and output and says what time it is. There is one
+/// deadline for the whole head, so that a byte now and then wins nothing. A head that arrives in one
+/// piece is not buffered; of one in pieces it keeps what came, up to the limit. Once it has decided,
+/// it keeps nothing and ignores whatever it is still told.
+public struct HandshakeStateMachine: ~Copyable {
+    /// A head whose end has not come.
+    private struct Reading {
+        var parser: RequestHeadParser
+        var bytes: [UInt8] = []
+    }
+
+    private enum State {
+        case reading(Reading)
+        case decided
+    }
+
+    private var state: State
+    private let deadline: Instant
+
+    /// A machine for one connection that has until `deadline` to send a whole head.
+    public init(limits: HandshakeLimits = HandshakeLimits(), deadline: Instant) {
+        state = .reading(Reading(parser: RequestHeadParser(limits: limits)))
+        self.deadline = deadline
+    }
+
+    /// Reads what the client sent next, up to the end of the head.
+    ///
+    /// The bytes are the caller's and are not kept beyond the call other than as a copy. A head that
+    /// is not complete by the deadline is refused here too, should the timer be late.
+    public mutating func received(_ bytes: Span<UInt8>, at now: Instant) -> HandshakeAction {
+        guard case .reading(var reading) = state else { return .needMoreBytes }
+        // Gives up the other reference to the bytes, so that they are appended to in place.
+        state = .decided
+        switch reading.parser.read(bytes) {
+        case .incomplete:
+            guard now < deadline else { return .refuse(HandshakeViolation.deadlinePassed.refusal) }
+            reading.bytes.append(bytes)
+            state = .reading(reading)
+            return .needMoreBytes
+        case .complete(let consumed):
+            reading.bytes.append(bytes.extracting(first: consumed))
+            let head = reading.parser.head(bytes: reading.bytes)
+            return switch HandshakeRules.judge(head) {
+            case .ordinary: .request(head, consumed: consumed)
+            case .upgrade(let request): .upgrade(request, consumed: consumed)
+            case .broken(let violation): .refuse(violation.refusal)
+            }
+        case .broken(let violation):
+            return .refuse(violation.refusal)
+        }
+    }
+
+    /// Refuses the client once the deadline has come; earlier it changes nothing.
+    public mutating func timerFired(at now: Instant) -> HandshakeAction {
+        guard case .reading = state, now >= deadline else { return .needMoreBytes }
+        state = .decided
+        return .refuse(HandshakeViolation.deadlinePassed.refusal)
+    }
+
+    /// Drops what was read: the client is gone or will send no more.
+    ///
+    /// A client that has only shut down its side still gets the answer to a complete head.
+    public mutating func transportClosed() {
+        state = .decided
+    }
+}
+
+extension [UInt8] {
+    /// Appends a copy of the span's bytes.
+    fileprivate mutating func append(_ span: Span<UInt8>) {
+        // The pointer is used within the closure only, for as many bytes as the span has.
+        unsafe span.withUnsafeBufferPointer { unsafe append(contentsOf: $0) }
+    }
+}

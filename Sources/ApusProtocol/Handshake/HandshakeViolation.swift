@@ -1,0 +1,134 @@
+// This source file is part of the Apus project
+// SPDX-License-Identifier: Apache-2.0
+
+/// The rule that a request head breaks, one case per rule.
+///
+/// The raw value is a stable name for logs and metrics. An error only to stand in a `Result`: what a
+/// client does wrong is never thrown.
+public enum HandshakeViolation: String, Error, CaseIterable {
+    // The shape of a request, RFC 9112.
+    case malformedMethod, methodTooLong, malformedTarget, targetTooLong
+    case malformedVersion, unsupportedVersion
+    case malformedLineEnd, foldedLine, malformedFieldName, malformedFieldValue
+    case fieldLineTooLong, tooManyFields, headTooLong, deadlinePassed
+
+    // What every request has to say.
+    case hostMissing, hostRepeated, hostInvalid
+    case contentLengthRepeated, contentLengthInvalid, contentLengthAndTransferEncoding
+    case transferEncodingNotChunked, transferCodingUnknown
+
+    // What a handshake has to say, RFC 6455 §4.2.1.
+    case methodNotAllowed, bodyOnUpgrade
+    case upgradeMissing, upgradeNotWebSocket, connectionNotUpgrade, connectionCloses
+    case versionMissing, versionRepeated, versionNotSupported
+    case keyMissing, keyRepeated, keyInvalid
+    case originRepeated, protocolsMalformed, protocolRepeated, extensionsMalformed
+
+    /// The document and section that states the rule.
+    public var section: String { account.section }
+
+    /// The answer that tells the client; the connection is closed after it.
+    ///
+    /// Its sentence is ours alone: nothing that the client sent is repeated in it.
+    public var refusal: Refusal {
+        let account = account
+        return Refusal(
+            status: account.status,
+            reason: account.reason,
+            checkedFields: fields,
+            violation: self
+        )
+    }
+
+    private var fields: [HeaderField] {
+        switch self {
+        case .methodNotAllowed: [HeaderField("Allow", "GET")]
+        case .versionNotSupported:
+            [HeaderField("Upgrade", "websocket"), HeaderField("Sec-WebSocket-Version", "13")]
+        default: []
+        }
+    }
+
+    private typealias Account = (status: Int, section: String, reason: String)
+
+    private var account: Account {
+        switch self {
+        case .malformedMethod:
+            (400, "RFC 9112 §3.1", "The request does not start with a method.")
+        case .methodTooLong:
+            (501, "RFC 9112 §3", "The method is longer than any that is known.")
+        case .malformedTarget:
+            (400, "RFC 9112 §3.2", "The request target is malformed.")
+        case .targetTooLong:
+            (414, "RFC 9112 §3", "The request target is too long.")
+        case .malformedVersion:
+            (400, "RFC 9112 §2.3", "The request line does not end with an HTTP version.")
+        case .unsupportedVersion:
+            (505, "RFC 6455 §4.2.1", "This server speaks HTTP/1.1.")
+        case .malformedLineEnd:
+            (400, "RFC 9112 §2.2", "A line does not end with CR LF.")
+        case .foldedLine:
+            (400, "RFC 9112 §5.2", "A line of the head starts with white space.")
+        case .malformedFieldName:
+            (400, "RFC 9112 §5.1", "A field name is not a token that a colon follows.")
+        case .malformedFieldValue:
+            (400, "RFC 9110 §5.5", "A field value has a control character.")
+        case .fieldLineTooLong:
+            (431, "RFC 6585 §5", "A field line is too long.")
+        case .tooManyFields:
+            (431, "RFC 6585 §5", "The request has too many fields.")
+        case .headTooLong:
+            (431, "RFC 6585 §5", "The request head is too long.")
+        case .deadlinePassed:
+            (408, "RFC 9110 §15.5.9", "The request was not complete in time.")
+        case .hostMissing:
+            (400, "RFC 9112 §3.2", "The Host field is missing.")
+        case .hostRepeated:
+            (400, "RFC 9112 §3.2", "There is more than one Host field.")
+        case .hostInvalid:
+            (400, "RFC 9112 §3.2", "The host is not a name or address with an optional port.")
+        case .contentLengthRepeated:
+            (400, "RFC 9112 §6.3", "There is more than one Content-Length field.")
+        case .contentLengthInvalid:
+            (400, "RFC 9112 §6.3", "The Content-Length field is not a decimal number.")
+        case .contentLengthAndTransferEncoding:
+            (400, "RFC 9112 §6.1", "Content-Length and Transfer-Encoding exclude each other.")
+        case .transferEncodingNotChunked:
+            (400, "RFC 9112 §6.3", "The last transfer coding is not chunked.")
+        case .transferCodingUnknown:
+            (501, "RFC 9112 §6.1", "Chunked is the only transfer coding that is known.")
+        case .methodNotAllowed:
+            (405, "RFC 6455 §4.2.1 (1)", "A WebSocket handshake is a GET request.")
+        case .bodyOnUpgrade:
+            (400, "RFC 6455 §4.2.1", "A WebSocket handshake has no body.")
+        case .upgradeMissing:
+            (400, "RFC 6455 §4.2.1 (3)", "The Upgrade field is missing.")
+        case .upgradeNotWebSocket:
+            (400, "RFC 6455 §4.2.1 (3)", "The Upgrade field does not list websocket.")
+        case .connectionNotUpgrade:
+            (400, "RFC 6455 §4.2.1 (4)", "The Connection field does not list Upgrade.")
+        case .connectionCloses:
+            (400, "RFC 9112 §9.6", "The Connection field asks for both upgrade and close.")
+        case .versionMissing:
+            (400, "RFC 6455 §4.2.1 (6)", "The Sec-WebSocket-Version field is missing.")
+        case .versionRepeated:
+            (400, "RFC 6455 §4.2.1 (6)", "There is more than one Sec-WebSocket-Version field.")
+        case .versionNotSupported:
+            (426, "RFC 6455 §4.4", "This server speaks version 13 of the WebSocket protocol.")
+        case .keyMissing:
+            (400, "RFC 6455 §4.2.1 (5)", "The Sec-WebSocket-Key field is missing.")
+        case .keyRepeated:
+            (400, "RFC 6455 §11.3.1", "There is more than one Sec-WebSocket-Key field.")
+        case .keyInvalid:
+            (400, "RFC 6455 §4.2.1 (5)", "The Sec-WebSocket-Key field is not base64 of 16 bytes.")
+        case .originRepeated:
+            (400, "RFC 6454 §7.3", "There is more than one Origin field.")
+        case .protocolsMalformed:
+            (400, "RFC 6455 §11.3.4", "The Sec-WebSocket-Protocol field is not a list of tokens.")
+        case .protocolRepeated:
+            (400, "RFC 6455 §4.1 (10)", "A subprotocol is offered more than once.")
+        case .extensionsMalformed:
+            (400, "RFC 6455 §9.1", "The Sec-WebSocket-Extensions field is malformed.")
+        }
+    }
+}

@@ -1,0 +1,33 @@
+// This source file is part of the Apus project
+// SPDX-License-Identifier: Apache-2.0
+
+/// A field line of a response, as name and value.
+public struct HeaderField: Hashable, Sendable {
+    /// A token, RFC 9110 §5.1.
+    public var name: String
+
+    /// The value without white space around it.
+    public var value: String
+
+    /// A field that is checked when it is put into a response, not here.
+    public init(_ name: String, _ value: String) {
+        self.name = name
+        self.value = value
+    }
+
+    /// Longer values are taken for a mistake; most clients refuse them anyhow.
+    private static let byteCountMax = 8_192
+
+    /// Throws unless the field may stand in a response that frames itself.
+    ///
+    /// A name or value with a line end in it would let whoever chose it write fields, or a whole
+    /// response, of their own.
+    func check(isReserved: (String) -> Bool) throws(HandshakeError) {
+        guard Array(name.utf8).isToken, name.utf8.count <= Self.byteCountMax else {
+            throw .fieldNameInvalid(name)
+        }
+        guard value.utf8.allSatisfy(\.isFieldCharacter), value.utf8.count <= Self.byteCountMax
+        else { throw .fieldValueInvalid(name: name) }
+        guard !isReserved(name.lowercased()) else { throw .fieldReserved(name) }
+    }
+}

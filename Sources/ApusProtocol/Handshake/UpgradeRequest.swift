@@ -1,0 +1,103 @@
+// This source file is part of the Apus project
+// SPDX-License-Identifier: Apache-2.0
+
+internal import ApusCodec
+
+/// A client's opening handshake that keeps every rule of RFC 6455 §4.2.1.
+///
+/// The application decides: ``acceptance(protocol:fields:)`` or a ``Refusal``.
+public struct UpgradeRequest: Equatable, Sendable {
+    /// The request as received.
+    public let head: RequestHead
+
+    /// The subprotocols in the client's order of preference and in its case; all different.
+    public let requestedProtocols: [String]
+
+    /// The extensions in the client's order of preference.
+    public let requestedExtensions: [RequestedExtension]
+
+    /// The value of Sec-WebSocket-Key: 24 characters of base64.
+    public var key: String { head.firstValue(of: "Sec-WebSocket-Key") ?? "" }
+
+    /// Host and port as the client wrote them; those of the target where it is a whole URI.
+    ///
+    /// RFC 9112 §3.2.2 has the Host field ignored then.
+    public var host: String {
+        if case .uri(let authority, _) = RequestTarget(head.targetBytes) {
+            return String(decoding: authority, as: UTF8.self)
+        }
+        return head.firstValue(of: "Host") ?? ""
+    }
+
+    /// The value of Origin; browsers always send one, others need not, RFC 6455 §10.2.
+    public var origin: String? { head.firstValue(of: "Origin") }
+
+    /// The pairs of the Cookie fields, read at each call.
+    public var cookies: [Cookie] { head.cookies }
+
+    /// The path of the target, from its first slash on, neither decoded nor normalised.
+    public var path: String {
+        let path = resource.prefix { $0 != .question }
+        return path.isEmpty ? "/" : String(decoding: path, as: UTF8.self)
+    }
+
+    /// What follows the first question mark of the target; nil without one.
+    public var query: String? {
+        resource.firstIndex(of: .question).map { mark in
+            String(decoding: resource[(mark + 1)...], as: UTF8.self)
+        }
+    }
+
+    /// Path and query.
+    private var resource: ArraySlice<UInt8> {
+        switch RequestTarget(head.targetBytes) {
+        case .path(let path), .uri(_, let path): path
+        case .asterisk, .malformed: []
+        }
+    }
+
+    /// The bytes of the 101 response, RFC 6455 §4.2.2 (5).
+    ///
+    /// The subprotocol has to be among ``requestedProtocols`` without regard to case and is sent in
+    /// the client's case; nil selects none. `fields` are added as they are, Set-Cookie for
+    /// instance. Throws, and nothing may be sent, where the client did not offer the subprotocol or
+    /// a field is malformed or one that the handshake sets itself.
+    public func acceptance(
+        protocol selection: String? = nil,
+        fields: [HeaderField] = []
+    ) throws(HandshakeError) -> [UInt8] {
+        var own = [
+            HeaderField("Upgrade", "websocket"),
+            HeaderField("Connection", "Upgrade"),
+            HeaderField("Sec-WebSocket-Accept", accept),
+        ]
+        if let selection {
+            own.append(HeaderField("Sec-WebSocket-Protocol", try offer(of: selection)))
+        }
+        for field in fields {
+            try field.check(isReserved: Self.isReserved)
+        }
+        return HTTPReply.head(status: 101, fields: own + fields)
+    }
+
+    private var accept: String {
+        head.lines(of: "Sec-WebSocket-Key").first.map { AcceptKey.accept(for: $0.span) } ?? ""
+    }
+
+    /// The client's spelling of a subprotocol; the very same one where it offers several.
+    private func offer(of selection: String) throws(HandshakeError) -> String {
+        if requestedProtocols.contains(selection) { return selection }
+        let bytes = Array(selection.utf8)
+        let offer = requestedProtocols.first { bytes.equalsIgnoringCase($0.utf8) }
+        guard let offer else { throw .protocolNotOffered(selection) }
+        return offer
+    }
+
+    /// Fields that say how the connection goes on.
+    private static func isReserved(_ name: String) -> Bool {
+        switch name {
+        case "upgrade", "connection", "content-length", "transfer-encoding": true
+        default: name.hasPrefix("sec-websocket-")
+        }
+    }
+}
