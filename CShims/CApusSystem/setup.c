@@ -1,6 +1,0 @@
-// This source file is part of the Apus project
-// SPDX-License-Identifier: Apache-2.0
-
-#include "apus_system.h"
-
-typedef int apus_system_placeholder;

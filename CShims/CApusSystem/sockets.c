@@ -1,0 +1,172 @@
+// This source file is part of the Apus project
+// SPDX-License-Identifier: Apache-2.0
+
+#include "apus_system.h"
+
+#include <arpa/inet.h>
+#include <errno.h>
+#include <netdb.h>
+#include <netinet/in.h>
+#include <netinet/tcp.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/socket.h>
+#include <sys/stat.h>
+#include <sys/un.h>
+#include <unistd.h>
+
+_Static_assert(sizeof(((apus_address *)0)->storage) == sizeof(struct sockaddr_storage), "");
+
+static const struct sockaddr *native(const apus_address *address) {
+    return (const struct sockaddr *)address->storage;
+}
+
+static sa_family_t family(const apus_address *address) {
+    return native(address)->sa_family;
+}
+
+int32_t apus_address_resolve(apus_address *address, const char *host, uint16_t port) {
+    if (strcmp(host, "localhost") == 0) {
+        host = "127.0.0.1";
+    }
+    struct addrinfo hints = {
+        .ai_family = AF_UNSPEC,
+        .ai_socktype = SOCK_STREAM,
+        .ai_flags = AI_NUMERICHOST | AI_PASSIVE,
+    };
+    struct addrinfo *found = NULL;
+    // A literal address first, so that it never meets the machinery of name services.
+    int error = getaddrinfo(host, NULL, &hints, &found);
+    if (error == EAI_NONAME) {
+        hints.ai_flags = AI_PASSIVE;
+        error = getaddrinfo(host, NULL, &hints, &found);
+    }
+    switch (error) {
+    case 0:
+        break;
+    case EAI_SYSTEM:
+        return -errno;
+    case EAI_MEMORY:
+        return -ENOMEM;
+    case EAI_AGAIN:
+        return -EAGAIN;
+    default:
+        return -ENOENT;
+    }
+    memset(address, 0, sizeof *address);
+    memcpy(address->storage, found->ai_addr, found->ai_addrlen);
+    address->size = found->ai_addrlen;
+    freeaddrinfo(found);
+    apus_address_set_port(address, port);
+    return 0;
+}
+
+int32_t apus_address_unix(apus_address *address, const char *path) {
+    struct sockaddr_un unix_address = {.sun_family = AF_UNIX};
+    size_t length = strlen(path);
+    if (length == 0) {
+        return -ENOENT;
+    }
+    if (length >= sizeof unix_address.sun_path) {
+        return -ENAMETOOLONG;
+    }
+    memcpy(unix_address.sun_path, path, length);
+    memset(address, 0, sizeof *address);
+    memcpy(address->storage, &unix_address, sizeof unix_address);
+    address->size = sizeof unix_address;
+    return 0;
+}
+
+uint16_t apus_address_port(const apus_address *address) {
+    switch (family(address)) {
+    case AF_INET:
+        return ntohs(((const struct sockaddr_in *)address->storage)->sin_port);
+    case AF_INET6:
+        return ntohs(((const struct sockaddr_in6 *)address->storage)->sin6_port);
+    default:
+        return 0;
+    }
+}
+
+void apus_address_set_port(apus_address *address, uint16_t port) {
+    switch (family(address)) {
+    case AF_INET:
+        ((struct sockaddr_in *)address->storage)->sin_port = htons(port);
+        break;
+    case AF_INET6:
+        ((struct sockaddr_in6 *)address->storage)->sin6_port = htons(port);
+        break;
+    default:
+        break;
+    }
+}
+
+void apus_address_text(const apus_address *address, char *text, size_t size) {
+    if (size == 0) {
+        return;
+    }
+    text[0] = 0;
+    char host[NI_MAXHOST];
+    bool is_six = family(address) == AF_INET6;
+    if ((is_six || family(address) == AF_INET) &&
+        getnameinfo(native(address), address->size, host, sizeof host, NULL, 0, NI_NUMERICHOST) ==
+            0) {
+        snprintf(text, size, is_six ? "[%s]:%u" : "%s:%u", host,
+                 (unsigned)apus_address_port(address));
+    }
+}
+
+int32_t apus_socket_open(const apus_address *address) {
+    int result = socket(family(address), SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
+    return result < 0 ? -errno : result;
+}
+
+int32_t apus_socket_enable(int32_t socket, apus_socket_option option) {
+    int level = option == APUS_SOCKET_NO_DELAY ? IPPROTO_TCP : SOL_SOCKET;
+    int name = option == APUS_SOCKET_NO_DELAY     ? TCP_NODELAY
+               : option == APUS_SOCKET_REUSE_PORT ? SO_REUSEPORT
+                                                  : SO_REUSEADDR;
+    int one = 1;
+    return setsockopt(socket, level, name, &one, sizeof one) < 0 ? -errno : 0;
+}
+
+int32_t apus_socket_bind(int32_t socket, const apus_address *address) {
+    return bind(socket, native(address), address->size) < 0 ? -errno : 0;
+}
+
+int32_t apus_socket_listen(int32_t socket, int32_t backlog) {
+    return listen(socket, backlog) < 0 ? -errno : 0;
+}
+
+int32_t apus_socket_connect(int32_t socket, const apus_address *address) {
+    int result;
+    do {
+        result = connect(socket, native(address), address->size);
+    } while (result < 0 && errno == EINTR);
+    return result < 0 ? -errno : 0;
+}
+
+int32_t apus_socket_address(int32_t socket, apus_address *address) {
+    memset(address, 0, sizeof *address);
+    socklen_t size = sizeof address->storage;
+    if (getsockname(socket, (struct sockaddr *)address->storage, &size) < 0) {
+        return -errno;
+    }
+    address->size = size;
+    return 0;
+}
+
+int32_t apus_file_look(const char *path, apus_file *file) {
+    struct stat found;
+    if (lstat(path, &found) < 0) {
+        return -errno;
+    }
+    file->device = found.st_dev;
+    file->number = found.st_ino;
+    file->is_socket = S_ISSOCK(found.st_mode);
+    return 0;
+}
+
+int32_t apus_file_remove(const char *path) {
+    return unlink(path) < 0 ? -errno : 0;
+}
