@@ -1,0 +1,90 @@
+// This source file is part of the Apus project
+// SPDX-License-Identifier: Apache-2.0
+
+import CApusSystem
+import Glibc
+
+extension Supervisor {
+    /// Throws unless this is the process's one thread.
+    func refuseThreads() throws(SupervisorError) {
+        let count = try SupervisorError.check("opendir /proc/self/task", threadCount())
+        guard count == 1 else { throw .threadsExist(count: Int(count)) }
+    }
+
+    /// Fills a slot; a failure is judged like the end of a worker.
+    func start(
+        _ slot: Int,
+        _ channels: SupervisorChannels,
+        _ worker: (WorkerContext) -> Int32
+    ) {
+        do throws(SupervisorError) {
+            let process = try fork(slot, channels, worker)
+            slots[slot].worker = process
+            slots[slot].startCount += 1
+            policy.started(slot: slot, at: process.startedAt)
+            log(.workerStarted(slot: slot, pid: process.pid))
+        } catch {
+            log(.startFailed(slot: slot, error: error))
+            fail(error.description)
+            if case .threadsExist = error {
+                // Threads do not go away by waiting.
+                stop(exitCode: ExitCode.system)
+            } else {
+                refill(slot, after: .exited(code: ExitCode.system), isExplained: true)
+            }
+        }
+    }
+
+    private func fork(
+        _ slot: Int,
+        _ channels: SupervisorChannels,
+        _ worker: (WorkerContext) -> Int32
+    ) throws(SupervisorError) -> WorkerProcess {
+        try refuseThreads()
+        let pipe = try ReadinessPipe()
+        let startedAt = apus_clock_monotonic()
+        let pid = apus_process_fork()
+        if pid == 0 {
+            apus_descriptor_close(pipe.reader)
+            runWorker(slot, pipe.writer, channels, worker)
+        }
+        apus_descriptor_close(pipe.writer)
+        do throws(SupervisorError) {
+            try SupervisorError.check("fork", pid)
+            return WorkerProcess(
+                pid: pid,
+                descriptor: try SupervisorError.check("pidfd_open", apus_process_open(pid)),
+                reader: pipe.reader,
+                startedAt: startedAt
+            )
+        } catch {
+            apus_descriptor_close(pipe.reader)
+            if pid > 0 { apus_process_discard(pid) }
+            throw error
+        }
+    }
+
+    /// The new process, from its first line to its exit; keeps open what its context names only.
+    private func runWorker(
+        _ slot: Int,
+        _ writer: Int32,
+        _ channels: SupervisorChannels,
+        _ worker: (WorkerContext) -> Int32
+    ) -> Never {
+        channels.prepareWorker()
+        for sibling in slots.lazy.compactMap(\.worker) { sibling.close() }
+        for listeners in configuration.listeners {
+            for descriptor in listeners.descriptors(notOfSlot: slot) {
+                apus_descriptor_close(descriptor)
+            }
+        }
+        let context = WorkerContext(
+            slot: slot,
+            generation: slots[slot].startCount,
+            listeners: configuration.listeners.map { $0.descriptor(forSlot: slot) },
+            supervisorGone: channels.lifeline.reader,
+            ready: ReadinessReporter(descriptor: writer)
+        )
+        apus_process_exit(worker(context))
+    }
+}

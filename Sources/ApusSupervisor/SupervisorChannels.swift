@@ -1,0 +1,48 @@
+// This source file is part of the Apus project
+// SPDX-License-Identifier: Apache-2.0
+
+import CApusSystem
+import Glibc
+
+/// What the supervisor has open for all workers.
+struct SupervisorChannels {
+    static let signals = [
+        SIGTERM, SIGINT, SIGHUP, SIGUSR1, SIGUSR2, SIGTTIN, SIGTTOU, SIGCHLD,
+    ]
+
+    let signals: BlockedSignals
+
+    /// Workers hold the reader. The one writer is here: when the supervisor is gone, however it
+    /// ended, they read the end.
+    let lifeline: apus_pipe
+
+    init() throws(SupervisorError) {
+        var lifeline = apus_pipe()
+        try SupervisorError.check("pipe2", unsafe apus_pipe_open(&lifeline))
+        self.lifeline = lifeline
+        do throws(SupervisorError) {
+            signals = try BlockedSignals(Self.signals)
+        } catch {
+            apus_descriptor_close(lifeline.reader)
+            apus_descriptor_close(lifeline.writer)
+            throw error
+        }
+        // Neither can fail. A parent that ignores SIGCHLD would have our children reaped for us.
+        _ = apus_signals_set_ignored(SIGCHLD, false)
+        _ = apus_signals_set_ignored(SIGPIPE, true)
+    }
+
+    /// In a new worker: leaves the lifeline's reader, and the worker's signals blocked.
+    func prepareWorker() {
+        apus_descriptor_close(lifeline.writer)
+        apus_descriptor_close(signals.descriptor)
+        WorkerSignals.prepare(blockedBefore: signals.blockedBefore)
+    }
+
+    /// In the supervisor, at its end.
+    func close() {
+        signals.close()
+        apus_descriptor_close(lifeline.reader)
+        apus_descriptor_close(lifeline.writer)
+    }
+}
