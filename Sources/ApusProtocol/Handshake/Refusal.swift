@@ -32,6 +32,11 @@ public struct Refusal: Hashable, Sendable {
         self.init(status: status, reason: reason, checkedFields: fields, violation: nil)
     }
 
+    /// A refusal of our own, whose status and fields are known to be good.
+    package init(fixed status: Int, reason: String, fields: [HeaderField] = []) {
+        self.init(status: status, reason: reason, checkedFields: fields, violation: nil)
+    }
+
     init(
         status: Int,
         reason: String,

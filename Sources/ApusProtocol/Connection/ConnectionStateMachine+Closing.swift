@@ -1,0 +1,78 @@
+// This source file is part of the Apus project
+// SPDX-License-Identifier: Apache-2.0
+
+import ApusCodec
+
+extension ConnectionStateMachine {
+    /// The application closes. True: a Close frame is due now; false: one went out before.
+    ///
+    /// From here on nothing may be sent, and only the peer's Close is processed, RFC 6455 §7.1.2.
+    public mutating func close(at now: Instant) -> Bool {
+        guard case .open = state else { return false }
+        state = .closing(deadline: now.advanced(by: configuration.closeTimeout))
+        message = nil
+        if case .payload(let progress) = reading {
+            reading = .discarded(remaining: UInt64(progress.remaining))
+        }
+        return true
+    }
+
+    /// We give the connection up for a reason of our own; what is told to the application.
+    ///
+    /// True: a Close frame with the code is due; false: one went out before.
+    public mutating func fail(with outcome: ConnectionOutcome, at now: Instant) -> Bool {
+        let sendClose = isOpen
+        end(with: outcome, at: now)
+        return sendClose
+    }
+
+    /// The transport ended; nil if the application was told of the end before.
+    ///
+    /// Without the peer's Close that is 1006, RFC 6455 §7.1.5.
+    public mutating func transportClosed(at now: Instant) -> ConnectionOutcome? {
+        if case .closed = state { return nil }
+        let lost = ConnectionOutcome(code: .abnormalClosure, reason: "connection lost")
+        end(with: lost, at: now)
+        return lost
+    }
+
+    /// How the connection ended; nil while it is open or closing.
+    public var closeOutcome: ConnectionOutcome? { outcome }
+
+    /// The reason of the peer's Close, valid UTF-8; empty without one.
+    public var closeReason: String {
+        String(decoding: controlPayload.dropFirst(2), as: UTF8.self)
+    }
+
+    mutating func fail(_ violation: ProtocolViolation, at now: Instant) -> ConnectionAction {
+        let ours = ConnectionOutcome(code: violation.closeCode, reason: violation.description)
+        return .fail(violation, sendClose: fail(with: ours, at: now))
+    }
+
+    mutating func endControlFrame(_ opcode: Opcode, at now: Instant) -> ConnectionAction {
+        switch opcode {
+        case .ping: return .ping
+        case .pong: return .pong
+        default: break
+        }
+        switch ClosePayload.decode(controlPayload.span, range: 0..<controlPayload.count) {
+        case .violation(let violation):
+            return fail(.codec(violation), at: now)
+        case .payload(let close):
+            let reply = isOpen
+            end(with: ConnectionOutcome(code: close.code, reason: closeReason), at: now)
+            return .peerClosed(code: close.code, reply: reply)
+        }
+    }
+
+    private mutating func end(with outcome: ConnectionOutcome, at now: Instant) {
+        self.outcome = outcome
+        message = nil
+        // A deadline that runs already is kept: a peer cannot prolong its own end.
+        if case .closing(let deadline) = state {
+            state = .closed(deadline: deadline)
+        } else {
+            state = .closed(deadline: now.advanced(by: configuration.closeTimeout))
+        }
+    }
+}
