@@ -91,7 +91,10 @@ let package = Package(
         ),
         .executableTarget(
             name: "ApusCommand",
-            dependencies: ["Apus", "ApusRing", "CApusSystem", argumentParser, logging, httpTypes],
+            dependencies: [
+                "Apus", "ApusProtocol", "ApusRing", "CApusSystem",
+                argumentParser, logging, httpTypes,
+            ],
             swiftSettings: swiftSettings
         ),
 

@@ -61,4 +61,7 @@ package protocol RingVerbs: ~Copyable {
 
     /// Returns a completion's receive buffer, if it has one; once for each completion with bytes.
     func giveBack(_ completion: Completion)
+
+    /// Completions whose bytes were not given back yet.
+    var lentBufferCount: Int { get }
 }

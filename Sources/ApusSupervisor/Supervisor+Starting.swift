@@ -15,7 +15,7 @@ extension Supervisor {
     func start(
         _ slot: Int,
         _ channels: SupervisorChannels,
-        _ worker: (WorkerContext) -> Int32
+        _ worker: (sending WorkerContext) -> Int32
     ) {
         do throws(SupervisorError) {
             let process = try fork(slot, channels, worker)
@@ -38,7 +38,7 @@ extension Supervisor {
     private func fork(
         _ slot: Int,
         _ channels: SupervisorChannels,
-        _ worker: (WorkerContext) -> Int32
+        _ worker: (sending WorkerContext) -> Int32
     ) throws(SupervisorError) -> WorkerProcess {
         try refuseThreads()
         let pipe = try ReadinessPipe()
@@ -69,7 +69,7 @@ extension Supervisor {
         _ slot: Int,
         _ writer: Int32,
         _ channels: SupervisorChannels,
-        _ worker: (WorkerContext) -> Int32
+        _ worker: (sending WorkerContext) -> Int32
     ) -> Never {
         channels.prepareWorker()
         for sibling in slots.lazy.compactMap(\.worker) { sibling.close() }

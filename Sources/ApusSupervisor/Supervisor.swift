@@ -69,7 +69,7 @@ package final class Supervisor {
     ///   - worker: called in each new process, which then exits with its result.
     package func run(
         onAllReady: () -> Void = {},
-        worker: (WorkerContext) -> Int32
+        worker: (sending WorkerContext) -> Int32
     ) throws(SupervisorError) -> Int32 {
         defer {
             for listeners in configuration.listeners { listeners.close() }
@@ -106,7 +106,7 @@ package final class Supervisor {
     private func act(
         asOf now: UInt64,
         _ channels: SupervisorChannels,
-        _ worker: (WorkerContext) -> Int32
+        _ worker: (sending WorkerContext) -> Int32
     ) -> Step {
         if plan == nil {
             endOverdueBoots(asOf: now)

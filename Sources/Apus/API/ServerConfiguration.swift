@@ -1,0 +1,73 @@
+// This source file is part of the Apus project
+// SPDX-License-Identifier: Apache-2.0
+
+public import ApusProtocol
+
+/// How a server treats its connections: limits, times and queues, all with their defaults.
+public struct ServerConfiguration: Sendable {
+    /// The largest payload of one received frame, in bytes; larger: 1009.
+    public var maxReceivedFrameSize = 1 << 20
+
+    /// The largest received message, in bytes, over all of its frames; larger: 1009.
+    public var maxReceivedMessageSize = 1 << 20
+
+    /// The most frames that one received message may come in; more: 1008.
+    public var maxFragments = 16384
+
+    /// The most bytes that wait for a peer which does not read; beyond, it is closed with 1008.
+    ///
+    /// A message that finds nothing waiting is taken whatever its size.
+    public var maxSendQueue = 4 << 20
+
+    /// The most connections of one worker; further ones get a 503. 0: no limit.
+    public var maxConnections = 0
+
+    /// How long a request and its answer may take from the accept on; then 408, or 503.
+    public var handshakeTimeout: Interval = .seconds(10)
+
+    /// The silence after which a ping is sent; nil: no keepalive.
+    public var keepaliveInterval: Interval? = .seconds(20)
+
+    /// How long after that ping anything must have come, or the connection is dropped (1006).
+    public var keepaliveGracePeriod: Interval = .seconds(10)
+
+    /// How long a closing handshake may take before the connection is dropped.
+    public var closeTimeout: Interval = .seconds(5)
+
+    /// How long a worker that was told to end waits for its connections to close.
+    public var drainTimeout: Interval = .seconds(10)
+
+    /// The limits of a request head.
+    public var handshakeLimits = HandshakeLimits()
+
+    /// The defaults of the command line.
+    public init() {}
+
+    /// The first setting that makes no sense, as a sentence; nil if all do.
+    var objection: String? {
+        for (name, value) in [
+            ("maxReceivedFrameSize", maxReceivedFrameSize),
+            ("maxReceivedMessageSize", maxReceivedMessageSize),
+            ("maxFragments", maxFragments),
+            ("maxSendQueue", maxSendQueue),
+        ] where value < 1 {
+            return "\(name) is \(value), but must be at least 1"
+        }
+        if maxConnections < 0 {
+            return "maxConnections is \(maxConnections), but must not be negative"
+        }
+        if maxFragments > Int(UInt32.max) { return "maxFragments is over \(UInt32.max)" }
+        return nil
+    }
+
+    var connections: ConnectionConfiguration {
+        ConnectionConfiguration(
+            frameByteCountMax: UInt64(maxReceivedFrameSize),
+            messageByteCountMax: UInt64(maxReceivedMessageSize),
+            fragmentCountMax: UInt32(clamping: maxFragments),
+            keepaliveInterval: keepaliveInterval,
+            keepaliveGracePeriod: keepaliveGracePeriod,
+            closeTimeout: closeTimeout
+        )
+    }
+}

@@ -1,0 +1,206 @@
+// This source file is part of the Apus project
+// SPDX-License-Identifier: Apache-2.0
+
+public import ApusCodec
+import ApusProtocol
+
+/// What became of a message that was given to be sent.
+public enum SendResult: Hashable, Sendable {
+    /// It is with the kernel, or will be at the end of this turn.
+    case sent
+
+    /// The peer reads slower than is sent: it waits, see ``WebSocketConnection/bufferedAmount``.
+    case queued
+
+    /// More would wait than the limit allows: it is lost, and the connection closes with 1008.
+    case overLimit
+
+    /// The connection is closing or closed: it is lost.
+    case closed
+}
+
+/// An open WebSocket connection.
+///
+/// Its handlers run on the worker's loop, one at a time, in the order in which things happened. An
+/// error that a handler throws closes the connection with 1011.
+@WorkerActor
+public final class WebSocketConnection {
+    let machine: Pinned<ConnectionStateMachine>
+    let server: WebSocketServer
+    private unowned let owner: any WebSocketOwner
+
+    /// The socket; nil when it is closed.
+    var transport: Connection?
+    /// A message that has come in part.
+    var assembly = MessageAssembly()
+    /// Whether the close handlers were called.
+    var isEnded = false
+    /// Where it stands among the server's connections.
+    var index = -1
+
+    var messageHandler: (@WorkerActor (borrowing WebSocketMessage) throws -> Void)?
+    var drainHandler: (@WorkerActor () throws -> Void)?
+    private(set) var closeHandler: (@WorkerActor (CloseCode, String) throws -> Void)?
+    private var pingHandler: (@WorkerActor ([UInt8]) throws -> Void)?
+    private var pongHandler: (@WorkerActor ([UInt8]) throws -> Void)?
+
+    /// The client's address without the port; empty for a Unix socket.
+    public let remoteAddress: String
+
+    /// The subprotocol that was accepted; nil for none.
+    public let `protocol`: String?
+
+    init(
+        transport: Connection,
+        owner: any WebSocketOwner,
+        server: WebSocketServer,
+        machine: consuming ConnectionStateMachine,
+        protocol subprotocol: String?
+    ) {
+        self.transport = transport
+        self.owner = owner
+        self.server = server
+        self.machine = Pinned(machine)
+        self.protocol = subprotocol
+        remoteAddress = transport.remoteAddress
+    }
+
+    // MARK: Handlers
+
+    /// Called with every message; it is borrowed until the handler returns.
+    public func onMessage(
+        _ handler: @escaping @WorkerActor (borrowing WebSocketMessage) throws -> Void
+    ) {
+        messageHandler = handler
+    }
+
+    /// Called once when the connection is over, with the code and reason that ended it.
+    ///
+    /// The peer's code as it was sent; 1005 for a Close without one; 1006 where none came; ours
+    /// where we failed the connection (RFC 6455 §7.1.5 and §7.1.6).
+    public func onClose(_ handler: @escaping @WorkerActor (CloseCode, String) throws -> Void) {
+        closeHandler = handler
+    }
+
+    /// Called with the payload of every ping; the pong goes out by itself.
+    public func onPing(_ handler: @escaping @WorkerActor ([UInt8]) throws -> Void) {
+        pingHandler = handler
+    }
+
+    /// Called with the payload of every pong.
+    public func onPong(_ handler: @escaping @WorkerActor ([UInt8]) throws -> Void) {
+        pongHandler = handler
+    }
+
+    /// Called when everything that had to wait for a slow peer has gone out.
+    public func onDrain(_ handler: @escaping @WorkerActor () throws -> Void) {
+        drainHandler = handler
+    }
+
+    // MARK: Sending
+
+    /// Sends a text message.
+    @discardableResult
+    public func sendUTF(_ text: String) -> SendResult {
+        var text = text
+        return text.withUTF8 { unsafe owner.send(.text, UnsafeRawBufferPointer($0), on: self) }
+    }
+
+    /// Sends a binary message.
+    @discardableResult
+    public func sendBytes(_ bytes: [UInt8]) -> SendResult {
+        unsafe bytes.withUnsafeBytes { unsafe owner.send(.binary, $0, on: self) }
+    }
+
+    /// Sends a binary message; the bytes are borrowed for the call.
+    @discardableResult
+    public func sendBytes(_ bytes: Span<UInt8>) -> SendResult {
+        unsafe bytes.withUnsafeBytes { unsafe owner.send(.binary, $0, on: self) }
+    }
+
+    /// Sends a message that was received, on this or on another connection, as it is.
+    @discardableResult
+    public func send(_ message: borrowing WebSocketMessage) -> SendResult {
+        unsafe owner.send(message.kind == .text ? .text : .binary, message.bytes, on: self)
+    }
+
+    /// Sends a ping with at most 125 bytes; of more, the first 125.
+    @discardableResult
+    public func ping(_ payload: [UInt8] = []) -> SendResult {
+        unsafe payload.prefix(125).withUnsafeBytes { unsafe owner.send(.ping, $0, on: self) }
+    }
+
+    /// Sends an unsolicited pong, RFC 6455 §5.5.3, with at most 125 bytes; of more, the first 125.
+    @discardableResult
+    public func pong(_ payload: [UInt8] = []) -> SendResult {
+        unsafe payload.prefix(125).withUnsafeBytes { unsafe owner.send(.pong, $0, on: self) }
+    }
+
+    /// How many bytes wait because the peer has not read what was sent before.
+    public var bufferedAmount: Int { transport?.output.value.byteCount ?? 0 }
+
+    // MARK: Closing
+
+    /// Closes with 1000: what was sent before goes out first, and the peer's Close is awaited.
+    public func close() {
+        owner.close(self, .normalClosure, reason: "")
+    }
+
+    /// Closes with a code and a reason; of a reason over 123 bytes, the characters that fit.
+    ///
+    /// Throws ``WebSocketError/invalidCloseCode(_:)`` for a code that may not be on the wire. Nothing
+    /// happens if the connection is closing already.
+    public func close(_ code: CloseCode, _ reason: String = "") throws(WebSocketError) {
+        guard code.isValidOnTheWire else { throw .invalidCloseCode(code.rawValue) }
+        owner.close(self, code, reason: reason)
+    }
+
+    /// Drops the connection at once: no Close frame, nothing more is sent; reported as 1006.
+    public func drop() {
+        owner.drop(self, reason: "dropped")
+    }
+
+    /// Whether messages can be sent: neither side has closed.
+    public var connected: Bool { machine.value.isOpen }
+
+    /// The code that the connection ended with; nil until it has.
+    public var closeReasonCode: CloseCode? { machine.value.closeOutcome?.code }
+
+    /// The reason that the connection ended with; nil until it has.
+    public var closeDescription: String? { machine.value.closeOutcome?.reason }
+
+    // MARK: For the driver
+
+    func takeAssembly() -> MessageAssembly {
+        var taken = MessageAssembly()
+        swap(&taken, &assembly)
+        return taken
+    }
+
+    func deliverPing() throws { try pingHandler?(machine.value.controlPayload) }
+
+    func deliverPong() throws { try pongHandler?(machine.value.controlPayload) }
+
+    /// Lets go of the handlers, and of whatever they hold.
+    func releaseHandlers() {
+        messageHandler = nil
+        drainHandler = nil
+        closeHandler = nil
+        pingHandler = nil
+        pongHandler = nil
+    }
+}
+
+/// What a connection asks of the worker that it belongs to.
+@WorkerActor
+protocol WebSocketOwner: AnyObject {
+    func send(
+        _ opcode: Opcode,
+        _ payload: UnsafeRawBufferPointer,
+        on webSocket: WebSocketConnection
+    ) -> SendResult
+
+    func close(_ webSocket: WebSocketConnection, _ code: CloseCode?, reason: String)
+
+    func drop(_ webSocket: WebSocketConnection, reason: String)
+}

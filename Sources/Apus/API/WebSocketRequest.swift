@@ -1,0 +1,134 @@
+// This source file is part of the Apus project
+// SPDX-License-Identifier: Apache-2.0
+
+public import ApusProtocol
+public import HTTPTypes
+
+/// A client's request for a WebSocket connection, to be accepted or rejected, once.
+///
+/// All rules of RFC 6455 §4.2.1 hold for it. The decision may be made in the handler or later on the
+/// worker's loop, but before the handshake timeout: then the client gets a 503.
+@WorkerActor
+public final class WebSocketRequest {
+    private let upgrade: UpgradeRequest
+    private unowned let owner: any RequestOwner
+
+    /// The connection that it came on, until the decision.
+    var connection: Connection?
+    /// What it was accepted as.
+    private(set) weak var accepted: WebSocketConnection?
+
+    /// The client's address without the port; empty for a Unix socket.
+    public let remoteAddress: String
+
+    init(upgrade: UpgradeRequest, connection: Connection, owner: any RequestOwner) {
+        self.upgrade = upgrade
+        self.connection = connection
+        self.owner = owner
+        remoteAddress = connection.remoteAddress
+    }
+
+    /// The value of the Origin field; nil without one, as from most clients that are not browsers.
+    public var origin: String? { upgrade.origin }
+
+    /// The subprotocols that the client offers, in its order and its spelling.
+    public var requestedProtocols: [String] { upgrade.requestedProtocols }
+
+    /// The extensions that the client offers.
+    public var requestedExtensions: [RequestedExtension] { upgrade.requestedExtensions }
+
+    /// The cookies, as sent: nothing is decoded.
+    public var cookies: [Cookie] { upgrade.cookies }
+
+    /// Host and port as the client wrote them.
+    public var host: String { upgrade.host }
+
+    /// The request's target as sent: path and query.
+    public var resource: String { upgrade.head.target }
+
+    /// The path, neither decoded nor normalised.
+    public var path: String { upgrade.path }
+
+    /// What follows the question mark; nil without one.
+    public var query: String? { upgrade.query }
+
+    /// The value of Sec-WebSocket-Key.
+    public var key: String { upgrade.key }
+
+    /// The protocol version: 13, the only one there is.
+    public var webSocketVersion: Int { 13 }
+
+    /// The whole request, as HTTP types.
+    public var httpRequest: HTTPRequest { HTTPRequest(upgrade.head) }
+
+    /// Whether neither ``accept(protocol:origin:fields:)`` nor ``reject(status:reason:fields:)`` was called.
+    public var isPending: Bool { connection != nil }
+
+    /// Accepts: the 101 goes out, and the connection is open when this returns.
+    ///
+    /// `subprotocol` has to be one of ``requestedProtocols``, whatever its case, and is sent in the
+    /// client's spelling; nil: none. `origin` is sent back in an Origin field, as WebSocket-Node
+    /// does. `fields` are added to the response. Throws, and the request stays pending, where the
+    /// response would be against the protocol; throws ``WebSocketError/clientGone`` where nobody is
+    /// left to accept.
+    @discardableResult
+    public func accept(
+        protocol subprotocol: String? = nil,
+        origin: String? = nil,
+        fields: HTTPFields = [:]
+    ) throws(WebSocketError) -> WebSocketConnection {
+        guard accepted == nil else { throw .alreadyDecided }
+        guard isPending else { throw .clientGone }
+        var added = fields.map { HeaderField($0.name.rawName, $0.value) }
+        if let origin { added.append(HeaderField("Origin", origin)) }
+        let response: [UInt8]
+        do {
+            response = try upgrade.acceptance(protocol: subprotocol, fields: added)
+        } catch {
+            throw .invalidResponse("\(error)")
+        }
+        let spelling = upgrade.requestedProtocols.first { $0 == subprotocol }
+        let webSocket = try owner.accept(
+            self,
+            response: response,
+            protocol: spelling ?? subprotocol
+        )
+        accepted = webSocket
+        return webSocket
+    }
+
+    /// Rejects: the client gets the status with the reason as the body, and the connection ends.
+    ///
+    /// Throws, and the request stays pending, for a status that is not final (200 to 599) or a bad
+    /// field. A client that has gone is no error.
+    public func reject(
+        status: Int = 403,
+        reason: String = "forbidden",
+        fields: HTTPFields = [:]
+    ) throws(WebSocketError) {
+        guard accepted == nil else { throw .alreadyDecided }
+        let refusal: Refusal
+        do {
+            refusal = try Refusal(
+                status: status,
+                reason: reason,
+                fields: fields.map { HeaderField($0.name.rawName, $0.value) }
+            )
+        } catch {
+            throw .invalidResponse("\(error)")
+        }
+        owner.reject(self, with: refusal)
+    }
+}
+
+/// What a request asks of the worker that it came to.
+@WorkerActor
+protocol RequestOwner: AnyObject {
+    func accept(
+        _ request: WebSocketRequest,
+        response: [UInt8],
+        protocol subprotocol: String?
+    ) throws(WebSocketError) -> WebSocketConnection
+
+    func reject(_ request: WebSocketRequest, with refusal: Refusal)
+}

@@ -1,0 +1,159 @@
+// This source file is part of the Apus project
+// SPDX-License-Identifier: Apache-2.0
+
+import ApusProtocol
+import ApusSupervisor
+import CApusSystem
+import Logging
+
+extension WebSocketServer {
+    /// Where a server listens, and who serves: what an operator is told when it is ready.
+    public struct Listening: Sendable {
+        /// The address of each HTTP server, with the real port: `127.0.0.1:3001`, or a path.
+        public let addresses: [(endpoint: HTTPServer.Endpoint, address: String)]
+
+        /// How many workers accept.
+        public let workerCount: Int
+
+        /// The process to send signals to.
+        public let supervisor: Int32
+    }
+
+    /// Serves with that many worker processes until it is told to end.
+    ///
+    /// Forks, so it has to be called on a thread that is the only one: from a synchronous `main`,
+    /// before any task or queue was used. SIGTERM and SIGINT drain: no more is accepted, every
+    /// connection is closed with 1001. Then this returns, in the supervisor: 0 if all closed in time,
+    /// 1 if the drain timeout cut connections. It does not return in the workers.
+    ///
+    /// - Parameters:
+    ///   - workers: how many; nil: one for each processor that this process may use.
+    ///   - whenListening: called once, when all workers accept.
+    @discardableResult
+    public func run(
+        workers: Int? = nil,
+        whenListening: (Listening) -> Void = { _ in }
+    ) throws(ServerError) -> Int32 {
+        let configuration = configuration
+        if let objection = configuration.objection { throw ServerError(.configuration, objection) }
+        let httpServers = httpServers
+        guard !httpServers.isEmpty else {
+            throw ServerError(.configuration, "no HTTP server is mounted: nothing to listen on")
+        }
+        let workerCount = workers ?? Int(max(1, apus_process_cpu_count()))
+        guard workerCount > 0 else {
+            throw ServerError(.configuration, "\(workerCount) workers: at least 1 is needed")
+        }
+        let listeners = try Self.listeners(for: httpServers, slots: workerCount)
+        let listening = Listening(
+            addresses: zip(httpServers, listeners).map { ($0.endpoint, $1.address) },
+            workerCount: workerCount,
+            supervisor: apus_process_number()
+        )
+        return try supervise(
+            workerCount,
+            listeners,
+            whenReady: { whenListening(listening) },
+            worker: { context in
+                WorkerActor.assumeIsolated {
+                    Worker(
+                        context: context,
+                        httpServers: httpServers,
+                        configuration: configuration,
+                        logger: logger
+                    ).run()
+                }
+            }
+        )
+    }
+
+    private static func listeners(
+        for httpServers: [HTTPServer],
+        slots: Int
+    ) throws(ServerError) -> [ListenerSet] {
+        var opened: [ListenerSet] = []
+        for httpServer in httpServers {
+            let address: ListenerSpec.Address =
+                switch httpServer.endpoint {
+                case .tcp(let host, let port): .tcp(host: host, port: port)
+                case .unix(let path): .unix(path: path)
+                }
+            do {
+                opened.append(try ListenerSet.open(ListenerSpec(address), slots: slots))
+            } catch {
+                for set in opened { set.close() }
+                throw ServerError(.cannotListen, error.description)
+            }
+        }
+        return opened
+    }
+
+    private func supervise(
+        _ workerCount: Int,
+        _ listeners: [ListenerSet],
+        whenReady: () -> Void,
+        worker: (sending WorkerContext) -> Int32
+    ) throws(ServerError) -> Int32 {
+        let logger = logger
+        var failure: String?
+        let supervisor = Supervisor(
+            configuration: SupervisorConfiguration(
+                workerCount: workerCount,
+                listeners: listeners,
+                drainTimeoutNanoseconds: configuration.drainTimeout.nanoseconds
+            ),
+            log: { event in
+                if case .failed(let line) = event { failure = failure ?? line }
+                Self.log(event, to: logger)
+            }
+        )
+        let exitCode: Int32
+        do {
+            exitCode = try supervisor.run(onAllReady: whenReady, worker: worker)
+        } catch {
+            throw ServerError(.systemRefuses, error.description)
+        }
+        if let failure { throw ServerError(.init(exitCode: exitCode), failure) }
+        return exitCode
+    }
+
+    private static func log(_ event: SupervisorEvent, to logger: Logger) {
+        switch event {
+        case .workerStarted(let slot, let pid):
+            logger.debug("worker started", metadata: ["worker": "\(slot)", "pid": "\(pid)"])
+        case .workerReady(let slot, let pid, let after):
+            logger.debug(
+                "worker ready",
+                metadata: ["worker": "\(slot)", "pid": "\(pid)", "after_us": "\(after / 1000)"]
+            )
+        case .workerEnded(let slot, let pid, let how, let after):
+            logger.log(
+                level: how == .exited(code: 0) ? .debug : .warning,
+                "worker \(slot) \(how)",
+                metadata: ["pid": "\(pid)", "after_ms": "\(after / 1_000_000)"]
+            )
+        case .respawning(let slot, let after):
+            logger.notice(
+                "worker is started again",
+                metadata: ["worker": "\(slot)", "in_ms": "\(after / 1_000_000)"]
+            )
+        case .startFailed(let slot, let error):
+            logger.error(
+                "worker could not be started",
+                metadata: ["worker": "\(slot)", "error": "\(error)"]
+            )
+        case .allReady:
+            logger.debug("all workers accept")
+        case .draining(let signal):
+            logger.info("draining", metadata: signal.map { ["signal": "\($0)"] })
+        case .killing(let count):
+            logger.warning("workers are killed", metadata: ["count": "\(count)"])
+        case .signalForwarded(let signal):
+            logger.debug("signal passed on", metadata: ["signal": "\(signal)"])
+        case .signalIgnored(let signal):
+            logger.notice("signal ignored", metadata: ["signal": "\(signal)"])
+        case .failed:
+            break  // thrown at the end, so that it is told once
+        }
+    }
+}

@@ -1,0 +1,111 @@
+// This source file is part of the Apus project
+// SPDX-License-Identifier: Apache-2.0
+
+import ApusProtocol
+import ApusRing
+
+/// One accepted socket, from the accept to the close of its descriptor.
+///
+/// The driver's record of it: what the kernel is doing for it, what waits to be sent, and who
+/// reads its bytes. Rules of the protocol are not here but in the two machines.
+@WorkerActor
+final class Connection {
+    /// Who reads, and what is left to do.
+    enum Stage {
+        /// The bytes are a request head, or wait for its decision.
+        case opening
+        /// The bytes are frames.
+        case open
+        /// What is queued goes out, then our FIN; received bytes are discarded.
+        case finishing
+        /// Our FIN went out, the peer's is awaited: so no reset can overtake our last bytes.
+        case lingering
+        /// Both directions are down; the operations in flight end, then the descriptor is closed.
+        case dropping
+        /// The descriptor is closed and the slot is free.
+        case released
+    }
+
+    /// Why nothing is read for now.
+    struct ReadPauses: OptionSet {
+        let rawValue: UInt8
+        /// The peer does not read what we send.
+        static let backpressure = ReadPauses(rawValue: 1)
+        /// The application has not decided about the request.
+        static let decision = ReadPauses(rawValue: 2)
+    }
+
+    let socket: Int32
+    let slot: UInt32
+    let generation: UInt32
+    let httpServer: HTTPServer
+    let remoteAddress: String
+
+    var stage = Stage.opening
+    var opening: Opening?
+    var webSocket: WebSocketConnection?
+
+    /// Bytes that wait to be sent.
+    let output = Pinned(OutputQueue())
+
+    // The operations in flight; the descriptor outlives them all.
+    var operationCount = 0
+    var isReceiving = false
+    var isCancelingReceive = false
+    var isAwaitingWritable = false
+
+    /// Whether output had to wait since the application was last told that all has gone out.
+    var hasWaited = false
+
+    var pauses = ReadPauses()
+    var peerHasEnded = false
+
+    /// Whether the connection is on the list of those to flush this turn.
+    var isDirty = false
+    /// How many bytes the ring was given to send with the next wait.
+    var ringSendByteCount = 0
+    /// What the kernel said of that send, if it was not carried out whole.
+    var ringSendResult: Int32?
+
+    init(
+        socket: Int32,
+        slot: UInt32,
+        generation: UInt32,
+        httpServer: HTTPServer,
+        remoteAddress: String,
+        opening: Opening
+    ) {
+        self.socket = socket
+        self.slot = slot
+        self.generation = generation
+        self.httpServer = httpServer
+        self.remoteAddress = remoteAddress
+        self.opening = opening
+    }
+
+    func tag(_ kind: OperationTag.Kind) -> OperationTag {
+        OperationTag(kind, generation: generation, slot: slot)
+    }
+
+    /// Whether bytes should come in: to be read, or to see the peer's end.
+    var wantsBytes: Bool {
+        switch stage {
+        case .opening, .open: pauses.isEmpty && !peerHasEnded
+        case .finishing, .lingering: !peerHasEnded
+        case .dropping, .released: false
+        }
+    }
+}
+
+/// What a connection has only until its request is answered.
+final class Opening {
+    var machine: HandshakeStateMachine
+    /// The request that waits for its decision.
+    var request: WebSocketRequest?
+    /// Frames that came before the decision.
+    var early: [UInt8] = []
+
+    init(machine: consuming HandshakeStateMachine) {
+        self.machine = machine
+    }
+}

@@ -1,0 +1,98 @@
+// This source file is part of the Apus project
+// SPDX-License-Identifier: Apache-2.0
+
+import ApusProtocol
+import ApusRing
+import Logging
+
+extension ConnectionDriver where Ring: ~Copyable {
+    /// How long accepting rests when descriptors or memory are short.
+    private var acceptPause: Interval { .milliseconds(500) }
+
+    /// Arms what is missing of each listener's few one-shot accepts.
+    func armAccepts() {
+        guard drain == nil else { return }
+        if let until = acceptPausedUntil {
+            guard until <= now else { return }
+            acceptPausedUntil = nil
+        }
+        for index in isAccepting.indices where !isAccepting[index] {
+            let listener = listeners[index / WorkerListener.acceptsInFlightMax]
+            isAccepting[index] = true
+            ring.accept(from: listener.descriptor, tag: acceptTag(index))
+        }
+    }
+
+    func accepted(_ completion: Completion) {
+        let index = Int(completion.tag.slot)
+        guard isAccepting.indices.contains(index) else {
+            counters.staleCompletions += 1
+            return
+        }
+        isAccepting[index] = false
+        guard completion.result >= 0 else {
+            acceptFailed(errno: -completion.result)
+            return
+        }
+        let listener = listeners[index / WorkerListener.acceptsInFlightMax]
+        open(completion.result, from: listener)
+    }
+
+    private func open(_ socket: Int32, from listener: WorkerListener) {
+        counters.connectionsAccepted += 1
+        let deadline = now.advanced(by: configuration.handshakeTimeout)
+        let connection = table.insert { slot, generation in
+            Connection(
+                socket: socket,
+                slot: slot,
+                generation: generation,
+                httpServer: listener.httpServer,
+                remoteAddress: ring.remoteAddress(of: socket),
+                opening: Opening(
+                    machine: HandshakeStateMachine(
+                        limits: configuration.handshakeLimits,
+                        deadline: deadline
+                    )
+                )
+            )
+        }
+        counters.connectionsOpen += 1
+        armReceive(on: connection)
+        deadlines.set(deadline, slot: Int(connection.slot))
+        let limit = configuration.maxConnections
+        if drain != nil || limit > 0 && table.count > limit {
+            counters.connectionsRefused += 1
+            refuse(connection, with: .unavailable(reason: "no more connections here for now"))
+        }
+    }
+
+    private func acceptFailed(errno: Int32) {
+        switch Verdict.verdict(for: .accept, errno: errno) {
+        case .retry, .closeConnection:
+            break
+        case .shed, .fatal:
+            if drain == nil, acceptPausedUntil == nil {
+                logger.warning(
+                    "accepting rests: the system has no more descriptors or memory",
+                    metadata: ["errno": "\(errno)"]
+                )
+            }
+            acceptPausedUntil = now.advanced(by: acceptPause)
+        }
+        if drain == nil { counters.acceptsFailed += 1 }
+    }
+
+    /// Ends the accepts in flight; a connection that comes all the same is refused.
+    func cancelAccepts() {
+        for index in isAccepting.indices where isAccepting[index] {
+            ring.cancel(
+                acceptTag(index),
+                tag: OperationTag(.cancel, generation: 0, slot: .max)
+            )
+        }
+    }
+
+    private func acceptTag(_ index: Int) -> OperationTag {
+        OperationTag(.accept, generation: 0, slot: UInt32(index))
+    }
+}

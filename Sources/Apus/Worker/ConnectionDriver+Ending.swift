@@ -1,0 +1,195 @@
+// This source file is part of the Apus project
+// SPDX-License-Identifier: Apache-2.0
+
+import ApusCodec
+import ApusProtocol
+import ApusRing
+import Logging
+
+// MARK: What connections ask of their worker
+
+extension ConnectionDriver: WebSocketOwner where Ring: ~Copyable {
+
+    /// The application closes: our Close goes out, the peer's is awaited.
+    func close(_ webSocket: WebSocketConnection, _ code: CloseCode?, reason: String) {
+        guard let connection = webSocket.transport,
+            webSocket.machine.value.close(at: now)
+        else { return }
+        appendClose(code, reason: reason, on: connection)
+        deadlines.set(webSocket.machine.value.deadline, slot: Int(connection.slot))
+    }
+
+    /// We give the connection up: a Close with the code goes out, then the transport ends.
+    func fail(
+        _ webSocket: WebSocketConnection,
+        on connection: Connection,
+        _ code: CloseCode,
+        _ reason: String
+    ) {
+        let outcome = ConnectionOutcome(code: code, reason: reason)
+        if webSocket.machine.value.fail(with: outcome, at: now) {
+            appendClose(code, reason: reason, on: connection)
+        }
+        end(webSocket, on: connection)
+        finish(connection)
+    }
+
+    /// The application drops the connection: no Close, no waiting.
+    func drop(_ webSocket: WebSocketConnection, reason: String) {
+        guard let connection = webSocket.transport else { return }
+        let outcome = ConnectionOutcome(code: .abnormalClosure, reason: reason)
+        _ = webSocket.machine.value.fail(with: outcome, at: now)
+        end(webSocket, on: connection)
+        drop(connection)
+    }
+
+}
+
+extension ConnectionDriver where Ring: ~Copyable {
+    // MARK: The WebSocket's end
+
+    func transportClosed(_ webSocket: WebSocketConnection, on connection: Connection) {
+        if webSocket.machine.value.transportClosed(at: now) != nil {
+            end(webSocket, on: connection)
+        }
+    }
+
+    /// Tells the application, once, how the connection ended.
+    func end(_ webSocket: WebSocketConnection, on connection: Connection) {
+        guard !webSocket.isEnded, let outcome = webSocket.machine.value.closeOutcome else { return }
+        webSocket.isEnded = true
+        if !webSocket.assembly.isEmpty {
+            var assembly = webSocket.takeAssembly()
+            assembly.removeAll(to: &messageBuffers.value)
+        }
+        do {
+            try webSocket.server.ended(webSocket, outcome)
+        } catch {
+            counters.handlerErrors += 1
+            logger.error("a close handler threw", metadata: ["error": "\(error)"])
+        }
+    }
+
+    // MARK: The transport's end
+
+    /// What is queued goes out, then our FIN, then the peer's is awaited: orderly, but not for ever.
+    func finish(_ connection: Connection) {
+        switch connection.stage {
+        case .opening, .open: break
+        case .finishing, .lingering, .dropping, .released: return
+        }
+        connection.stage = .finishing
+        connection.opening = nil
+        connection.pauses = []
+        deadlines.set(now.advanced(by: configuration.closeTimeout), slot: Int(connection.slot))
+        if connection.output.value.isEmpty { sendFIN(on: connection) }
+        updateReceiving(on: connection)
+    }
+
+    func sendFIN(on connection: Connection) {
+        guard !connection.peerHasEnded else {
+            drop(connection)
+            return
+        }
+        connection.stage = .lingering
+        ring.shutdownSending(connection.socket)
+    }
+
+    /// The kernel says that the connection is broken.
+    func connectionLost(_ connection: Connection) {
+        if let webSocket = connection.webSocket {
+            transportClosed(webSocket, on: connection)
+        }
+        drop(connection)
+    }
+
+    /// Ends both directions at once; the descriptor is closed when no operation is in flight.
+    func drop(_ connection: Connection) {
+        switch connection.stage {
+        case .dropping, .released: return
+        case .opening, .open, .finishing, .lingering: break
+        }
+        connection.stage = .dropping
+        connection.opening?.request?.connection = nil
+        connection.opening = nil
+        deadlines.set(nil, slot: Int(connection.slot))
+        connection.output.value.removeAll(to: &outputPool.value)
+        // Ends an armed receive with 0, and a wait for writability.
+        ring.shutdownBoth(connection.socket)
+        releaseIfIdle(connection)
+    }
+
+    func releaseIfIdle(_ connection: Connection) {
+        guard connection.stage == .dropping, connection.operationCount == 0 else { return }
+        connection.stage = .released
+        connection.webSocket?.transport = nil
+        connection.webSocket = nil
+        table.remove(connection)
+        counters.connectionsOpen -= 1
+        ring.close(connection.socket)
+    }
+
+    // MARK: Time
+
+    /// Asks every connection whose deadline has come.
+    func fireTimers() {
+        while let slot = deadlines.popDue(at: now) {
+            guard let connection = table.connection(in: slot) else { continue }
+            switch connection.stage {
+            case .opening: openingTimedOut(connection)
+            case .open: webSocketTimerFired(on: connection)
+            case .finishing, .lingering:
+                counters.closeTimeouts += 1
+                drop(connection)
+            case .dropping, .released: break
+            }
+        }
+        if let drain, drain.deadline <= now { cutAll() }
+    }
+
+    private func webSocketTimerFired(on connection: Connection) {
+        guard let webSocket = connection.webSocket else { return }
+        let slot = Int(connection.slot)
+        switch webSocket.machine.value.timerFired(at: now) {
+        case .wait(let until):
+            deadlines.set(until, slot: slot)
+        case .sendPing(let until):
+            appendControl(.ping, [], on: connection)
+            deadlines.set(until, slot: slot)
+        case .keepaliveTimedOut:
+            counters.keepaliveTimeouts += 1
+            drop(webSocket, reason: "no answer to a ping")
+        case .closeTimedOut:
+            counters.closeTimeouts += 1
+            connectionLost(connection)
+        }
+    }
+
+    // MARK: The worker's end
+
+    /// Accepts no more, closes every connection with 1001, and waits for that until the deadline.
+    func beginDrain() {
+        guard drain == nil else { return }
+        drain = Drain(deadline: now.advanced(by: configuration.drainTimeout))
+        cancelAccepts()
+        for connection in table.all {
+            switch connection.stage {
+            case .open:
+                if let webSocket = connection.webSocket {
+                    close(webSocket, .goingAway, reason: "server is going away")
+                }
+            case .opening:
+                refuse(connection, with: .unavailable(reason: "server is going away"))
+            case .finishing, .lingering, .dropping, .released:
+                break
+            }
+        }
+    }
+
+    /// The time to drain is over: what is still open is cut.
+    private func cutAll() {
+        drain?.deadline = Instant(nanoseconds: .max)
+        drain?.hasCut = true
+        for connection in table.all { connectionLost(connection) }
+    }
+}

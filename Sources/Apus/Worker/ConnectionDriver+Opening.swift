@@ -1,0 +1,170 @@
+// This source file is part of the Apus project
+// SPDX-License-Identifier: Apache-2.0
+
+import ApusCodec
+import ApusProtocol
+import ApusRing
+import Logging
+
+extension ConnectionDriver where Ring: ~Copyable {
+    /// Feeds the handshake, and does what it says.
+    func readHead(_ bytes: UnsafeMutableRawBufferPointer, on connection: Connection) {
+        guard let opening = connection.opening else { return }
+        guard opening.request == nil else {
+            // The application has not decided: frames that were on their way wait for it.
+            unsafe opening.early.append(contentsOf: bytes)
+            return
+        }
+        let action = opening.machine.received(
+            unsafe Span(_unsafeBytes: UnsafeRawBufferPointer(bytes)),
+            at: now
+        )
+        switch action {
+        case .needMoreBytes:
+            return
+        case .refuse(let refusal):
+            counters.handshakesRefused += 1
+            refuse(connection, with: refusal)
+        case .request(let head, consumed: _):
+            answer(head, on: connection)
+        case .upgrade(let upgrade, let consumed):
+            decide(upgrade, on: connection)
+            if connection.webSocket != nil {
+                unsafe readFrames(bytes, from: consumed, on: connection)
+            } else if connection.stage == .opening {
+                unsafe opening.early.append(contentsOf: bytes[consumed...])
+                connection.pauses.insert(.decision)
+            }
+        }
+    }
+
+    // MARK: WebSocket requests
+
+    /// Asks the application. What it throws rejects the request, with the error's status or 500.
+    private func decide(_ upgrade: UpgradeRequest, on connection: Connection) {
+        let request = WebSocketRequest(upgrade: upgrade, connection: connection, owner: self)
+        connection.opening?.request = request
+        guard let server = connection.httpServer.webSocketServer,
+            let handler = server.requestHandler
+        else {
+            reject(request, with: .noHandler)
+            return
+        }
+        do {
+            try handler(request)
+        } catch {
+            counters.handlerErrors += 1
+            logger.error("a request handler threw", metadata: ["error": "\(error)"])
+            if request.isPending {
+                reject(request, with: .internalError)
+            } else if let webSocket = connection.webSocket {
+                fail(webSocket, on: connection, .internalError, "internal error")
+            }
+        }
+    }
+
+    /// The early frames of requests that were accepted after their handler had returned.
+    func readEarlyFrames() {
+        while let connection = resumed.popLast() {
+            guard connection.stage == .open, let opening = connection.opening else { continue }
+            connection.opening = nil
+            connection.pauses.remove(.decision)
+            unsafe opening.early.withUnsafeMutableBytes {
+                unsafe readFrames($0, from: 0, on: connection)
+            }
+            updateReceiving(on: connection)
+        }
+    }
+
+    // MARK: Ordinary requests
+
+    private func answer(_ head: RequestHead, on connection: Connection) {
+        counters.requestsAnswered += 1
+        let response = connection.httpServer.response(to: head)
+        appendBytes(response.bytes, on: connection)
+        if let error = response.handlerError {
+            counters.handlerErrors += 1
+            logger.error("an HTTP handler threw", metadata: ["error": "\(error)"])
+        }
+        finish(connection)
+    }
+
+    /// Answers a request that will not be served, and ends the connection.
+    func refuse(_ connection: Connection, with refusal: Refusal) {
+        appendBytes(refusal.bytes(), on: connection)
+        finish(connection)
+        logger.debug(
+            "refused a request",
+            metadata: [
+                "status": "\(refusal.status)", "reason": "\(refusal.reason)",
+                "from": "\(connection.remoteAddress)",
+            ]
+        )
+    }
+
+    /// The time for the request and its answer is over.
+    func openingTimedOut(_ connection: Connection) {
+        guard let opening = connection.opening else { return }
+        if let request = opening.request {
+            counters.handshakesTimedOut += 1
+            reject(request, with: .unavailable(reason: "the request was not decided in time"))
+            return
+        }
+        switch opening.machine.timerFired(at: now) {
+        case .refuse(let refusal):
+            counters.handshakesTimedOut += 1
+            refuse(connection, with: refusal)
+        case .needMoreBytes, .request, .upgrade:
+            break
+        }
+    }
+}
+
+// MARK: What requests ask of their worker
+
+extension ConnectionDriver: RequestOwner where Ring: ~Copyable {
+    func accept(
+        _ request: WebSocketRequest,
+        response: [UInt8],
+        protocol subprotocol: String?
+    ) throws(WebSocketError) -> WebSocketConnection {
+        guard let connection = request.connection, connection.stage == .opening else {
+            throw .clientGone
+        }
+        guard let server = connection.httpServer.webSocketServer else { throw .clientGone }
+        counters.handshakesCompleted += 1
+        let webSocket = WebSocketConnection(
+            transport: connection,
+            owner: self,
+            server: server,
+            machine: ConnectionStateMachine(
+                role: .server,
+                configuration: connectionConfiguration,
+                openedAt: now
+            ),
+            protocol: subprotocol
+        )
+        connection.stage = .open
+        connection.webSocket = webSocket
+        request.connection = nil
+        if connection.pauses.contains(.decision) {
+            resumed.append(connection)
+        } else {
+            connection.opening = nil
+        }
+        appendBytes(response, on: connection)
+        deadlines.set(webSocket.machine.value.deadline, slot: Int(connection.slot))
+        server.opened(webSocket)
+        tell(webSocket, on: connection) { try server.connectHandler?(webSocket) }
+        return webSocket
+    }
+
+    func reject(_ request: WebSocketRequest, with refusal: Refusal) {
+        guard let connection = request.connection, connection.stage == .opening else { return }
+        request.connection = nil
+        counters.handshakesRefused += 1
+        connection.pauses.remove(.decision)
+        refuse(connection, with: refusal)
+        updateReceiving(on: connection)
+    }
+}

@@ -1,0 +1,220 @@
+// This source file is part of the Apus project
+// SPDX-License-Identifier: Apache-2.0
+
+import ApusCodec
+import ApusProtocol
+import ApusRing
+import Glibc
+import Logging
+
+extension ConnectionDriver where Ring: ~Copyable {
+    /// Bytes, an end, or an error of one connection.
+    func received(_ completion: Completion) {
+        guard let connection = connection(endingOperationOf: completion) else {
+            ring.giveBack(completion)
+            return
+        }
+        if !completion.hasMore { connection.isReceiving = false }
+        if completion.result > 0 {
+            unsafe take(completion.bytes, from: connection)
+            ring.giveBack(completion)
+        } else if completion.result == 0 {
+            ring.giveBack(completion)
+            peerEnded(connection)
+        } else {
+            ring.giveBack(completion)
+            receiveFailed(on: connection, errno: -completion.result)
+        }
+        if connection.stage == .dropping {
+            releaseIfIdle(connection)
+        } else {
+            updateReceiving(on: connection)
+        }
+    }
+
+    private func take(_ bytes: UnsafeMutableRawBufferPointer, from connection: Connection) {
+        turnMessageCount = 0
+        switch connection.stage {
+        case .open:
+            unsafe readFrames(bytes, from: 0, on: connection)
+        case .opening:
+            unsafe readHead(bytes, on: connection)
+        case .finishing, .lingering, .dropping, .released:
+            return
+        }
+        flushAtOnceIfAlone(connection)
+    }
+
+    /// Feeds the machine, and does what it says, until the bytes are used up.
+    func readFrames(
+        _ bytes: UnsafeMutableRawBufferPointer,
+        from start: Int,
+        on connection: Connection
+    ) {
+        guard let webSocket = connection.webSocket else { return }
+        var span = unsafe MutableSpan<UInt8>(_unsafeBytes: bytes)
+        var position = start
+        while true {
+            let action = webSocket.machine.value.received(&span, from: &position, at: now)
+            switch action {
+            case .needMoreBytes:
+                return
+            case .message(let part):
+                unsafe deliver(part, of: bytes, to: webSocket, on: connection)
+            case .ping:
+                answerPing(of: webSocket, on: connection)
+            case .pong:
+                tell(webSocket, on: connection) { try webSocket.deliverPong() }
+            case .peerClosed(let code, let reply):
+                if reply {
+                    appendClose(code == .noStatusReceived ? nil : code, reason: "", on: connection)
+                }
+                end(webSocket, on: connection)
+                finish(connection)
+            case .fail(let violation, let sendClose):
+                counters.protocolViolations += 1
+                if sendClose {
+                    appendClose(violation.closeCode, reason: "\(violation)", on: connection)
+                }
+                end(webSocket, on: connection)
+                finish(connection)
+            }
+        }
+    }
+
+    /// A message that lies whole in the receive buffer is lent; others are put together first.
+    private func deliver(
+        _ part: MessagePart,
+        of bytes: UnsafeMutableRawBufferPointer,
+        to webSocket: WebSocketConnection,
+        on connection: Connection
+    ) {
+        let memory = unsafe UnsafeRawBufferPointer(rebasing: bytes[part.range])
+        guard !(part.isFirst && part.isLast) else {
+            unsafe deliver(part.kind, memory, to: webSocket, on: connection)
+            return
+        }
+        unsafe webSocket.assembly.append(
+            memory,
+            remaining: part.remainingByteCount,
+            from: &messageBuffers.value
+        )
+        guard part.isLast else { return }
+        // Taken out first: the handler may end the connection, and that frees what it holds.
+        var assembly = webSocket.takeAssembly()
+        unsafe deliver(part.kind, assembly.bytes, to: webSocket, on: connection)
+        assembly.removeAll(to: &messageBuffers.value)
+    }
+
+    private func deliver(
+        _ kind: MessageKind,
+        _ memory: UnsafeRawBufferPointer,
+        to webSocket: WebSocketConnection,
+        on connection: Connection
+    ) {
+        counters.messagesReceived += 1
+        turnMessageCount += 1
+        guard let handler = webSocket.messageHandler else { return }
+        do {
+            try handler(unsafe WebSocketMessage(kind: kind, borrowing: memory))
+        } catch {
+            handlerFailed(error, of: webSocket, on: connection)
+        }
+    }
+
+    private func answerPing(of webSocket: WebSocketConnection, on connection: Connection) {
+        appendPong(webSocket.machine.value.controlPayload, on: connection)
+        tell(webSocket, on: connection) { try webSocket.deliverPing() }
+    }
+
+    /// Calls a handler; an error that it throws closes this connection (1011), and only this one.
+    func tell(
+        _ webSocket: WebSocketConnection,
+        on connection: Connection,
+        _ handler: @WorkerActor () throws -> Void
+    ) {
+        do {
+            try handler()
+        } catch {
+            handlerFailed(error, of: webSocket, on: connection)
+        }
+    }
+
+    private func handlerFailed(
+        _ error: any Error,
+        of webSocket: WebSocketConnection,
+        on connection: Connection
+    ) {
+        counters.handlerErrors += 1
+        logger.error(
+            "a handler threw: its connection closes with 1011",
+            metadata: ["error": "\(error)"]
+        )
+        fail(webSocket, on: connection, .internalError, "internal error")
+    }
+
+    private func peerEnded(_ connection: Connection) {
+        connection.peerHasEnded = true
+        switch connection.stage {
+        case .opening, .lingering:
+            drop(connection)
+        case .open:
+            if let webSocket = connection.webSocket {
+                transportClosed(webSocket, on: connection)
+            }
+            drop(connection)
+        case .finishing:
+            // It may still read what we have to say; the FIN ends it.
+            if connection.output.value.isEmpty { drop(connection) }
+        case .dropping, .released:
+            break
+        }
+    }
+
+    private func receiveFailed(on connection: Connection, errno: Int32) {
+        if errno == ECANCELED, connection.isCancelingReceive {
+            connection.isCancelingReceive = false
+            return
+        }
+        switch Verdict.verdict(for: .receive, errno: errno) {
+        case .retry, .shed:
+            // No buffer was free. Those of this turn are back before the receive is armed again.
+            counters.receiveBuffersExhausted += 1
+        case .closeConnection, .fatal:
+            connectionLost(connection)
+        }
+    }
+
+    // MARK: Arming
+
+    func armReceive(on connection: Connection) {
+        connection.isReceiving = true
+        beganOperation(on: connection)
+        ring.receive(on: connection.socket, tag: connection.tag(.receive))
+    }
+
+    /// Arms or ends the receive so that it is as the connection wants it.
+    func updateReceiving(on connection: Connection) {
+        if connection.wantsBytes {
+            if !connection.isReceiving { armReceive(on: connection) }
+        } else if connection.isReceiving, !connection.isCancelingReceive,
+            connection.stage == .open || connection.stage == .opening
+        {
+            connection.isCancelingReceive = true
+            beganOperation(on: connection)
+            ring.cancel(connection.tag(.receive), tag: connection.tag(.cancel))
+        }
+    }
+
+    func canceled(_ completion: Completion) {
+        guard completion.tag.slot != .max else { return }  // an accept's
+        guard let connection = connection(endingOperationOf: completion) else { return }
+        // Not found: the receive had ended by itself, and its completion tells.
+        if completion.result < 0 { connection.isCancelingReceive = false }
+        if connection.stage == .dropping {
+            releaseIfIdle(connection)
+        } else {
+            updateReceiving(on: connection)
+        }
+    }
+}

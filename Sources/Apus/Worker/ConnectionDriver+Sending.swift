@@ -1,0 +1,304 @@
+// This source file is part of the Apus project
+// SPDX-License-Identifier: Apache-2.0
+
+import ApusCodec
+import ApusProtocol
+import ApusRing
+import Logging
+
+extension ConnectionDriver where Ring: ~Copyable {
+    /// From this size on a payload is sent from where it lies, without a copy.
+    private var uncopiedByteCountMin: Int { 4096 }
+
+    // MARK: Into the queue
+
+    /// A message or a control frame of the application.
+    func send(
+        _ opcode: Opcode,
+        _ payload: UnsafeRawBufferPointer,
+        on webSocket: WebSocketConnection
+    ) -> SendResult {
+        guard let connection = webSocket.transport, connection.stage == .open,
+            webSocket.machine.value.isOpen
+        else { return .closed }
+        let queued = connection.output.value.byteCount
+        if queued > 0, queued + payload.count > configuration.maxSendQueue {
+            counters.sendQueueOverflows += 1
+            fail(webSocket, on: connection, .policyViolation, "send queue over its limit")
+            return .overLimit
+        }
+        if !opcode.isControl { counters.messagesSent += 1 }
+        return unsafe withFrameHeader(opcode, payload.count) { header in
+            if payload.count >= uncopiedByteCountMin, !connection.isAwaitingWritable {
+                unsafe sendUncopied(header, payload, on: connection)
+            } else {
+                unsafe connection.output.value.append(header, payload, from: &outputPool.value)
+                markDirty(connection)
+            }
+            return connection.isAwaitingWritable ? .queued : .sent
+        }
+    }
+
+    /// Queued bytes, header and payload in one system call; what does not fit is copied and queued.
+    private func sendUncopied(
+        _ header: UnsafeRawBufferPointer,
+        _ payload: UnsafeRawBufferPointer,
+        on connection: Connection
+    ) {
+        let queued = connection.output.value.byteCount
+        let sent = unsafe sendParts(of: connection, followedBy: header, payload)
+        guard sent >= 0 else {
+            sendFailed(on: connection, errno: Int32(-sent))
+            if connection.stage == .open {
+                unsafe connection.output.value.append(header, payload, from: &outputPool.value)
+                awaitWritable(connection)
+            }
+            return
+        }
+        connection.output.value.removeFirst(min(sent, queued), to: &outputPool.value)
+        var rest = max(0, sent - queued)
+        let headerRest = unsafe UnsafeRawBufferPointer(rebasing: header[min(rest, header.count)...])
+        rest = max(0, rest - header.count)
+        let payloadRest = unsafe UnsafeRawBufferPointer(rebasing: payload[rest...])
+        guard connection.output.value.byteCount + headerRest.count + payloadRest.count > 0 else {
+            return
+        }
+        unsafe connection.output.value.append(headerRest, payloadRest, from: &outputPool.value)
+        counters.sendsShort += 1
+        awaitWritable(connection)
+    }
+
+    func appendBytes(_ bytes: [UInt8], on connection: Connection) {
+        unsafe bytes.withUnsafeBytes {
+            unsafe connection.output.value.append(
+                $0,
+                UnsafeRawBufferPointer(start: nil, count: 0),
+                from: &outputPool.value
+            )
+        }
+        markDirty(connection)
+    }
+
+    /// Our Close frame; without a code it has no payload.
+    func appendClose(_ code: CloseCode?, reason: String, on connection: Connection) {
+        let payload = code.map { ClosePayload.encode($0, reason: reason) } ?? []
+        appendControl(.close, payload, on: connection)
+    }
+
+    func appendControl(_ opcode: Opcode, _ payload: [UInt8], on connection: Connection) {
+        unsafe payload.withUnsafeBytes { payload in
+            unsafe withFrameHeader(opcode, payload.count) { header in
+                unsafe connection.output.value.append(header, payload, from: &outputPool.value)
+            }
+        }
+        markDirty(connection)
+    }
+
+    /// Of pongs that have to wait there is at most one, the latest; it overtakes queued data at a
+    /// frame boundary.
+    func appendPong(_ payload: [UInt8], on connection: Connection) {
+        guard connection.isAwaitingWritable else {
+            appendControl(.pong, payload, on: connection)
+            return
+        }
+        unsafe withUnsafeTemporaryAllocation(byteCount: 2 + 125, alignment: 1) { frame in
+            unsafe withFrameHeader(.pong, payload.count) { header in
+                unsafe frame.copyMemory(from: header)
+                unsafe payload.withUnsafeBytes {
+                    unsafe UnsafeMutableRawBufferPointer(rebasing: frame[header.count...])
+                        .copyMemory(from: $0)
+                }
+                unsafe connection.output.value.appendPong(
+                    UnsafeRawBufferPointer(rebasing: frame[..<(header.count + payload.count)]),
+                    from: &outputPool.value
+                )
+            }
+        }
+        markDirty(connection)
+    }
+
+    private func withFrameHeader<Result>(
+        _ opcode: Opcode,
+        _ payloadByteCount: Int,
+        _ body: (UnsafeRawBufferPointer) -> Result
+    ) -> Result {
+        unsafe withUnsafeTemporaryAllocation(of: UInt8.self, capacity: FrameHeader.byteCountMax) {
+            guard let base = $0.baseAddress else { preconditionFailure("no stack") }
+            let header = FrameHeader(
+                isFinal: true,
+                opcode: opcode,
+                payloadByteCount: UInt64(payloadByteCount)
+            )
+            let count = unsafe header.encode(to: base)
+            return unsafe body(
+                UnsafeRawBufferPointer(rebasing: UnsafeRawBufferPointer($0)[..<count])
+            )
+        }
+    }
+
+    private func markDirty(_ connection: Connection) {
+        guard !connection.isDirty else { return }
+        connection.isDirty = true
+        dirty.append(connection)
+    }
+
+    // MARK: Out of the queue
+
+    /// The way at once: one reply to the connection that was just read from, and no other output.
+    ///
+    /// It reaches the peer while the rest of the batch is still being read. Several replies, and
+    /// output to others, go out together at the end of the turn.
+    func flushAtOnceIfAlone(_ connection: Connection) {
+        guard turnMessageCount <= 1, dirty.count == 1, dirty[0] === connection else { return }
+        dirty.removeLast()
+        connection.isDirty = false
+        flushNow(connection)
+    }
+
+    /// The end of the turn: one send for each connection that has output.
+    func flushAll() {
+        while !dirty.isEmpty {
+            swap(&dirty, &flushing)
+            for connection in flushing {
+                connection.isDirty = false
+                if canRide(connection) {
+                    sendByRing(connection)
+                } else {
+                    flushNow(connection)
+                }
+            }
+            flushing.removeAll(keepingCapacity: true)
+        }
+    }
+
+    /// Whether the output can go out with the wait: nothing that follows must be known before it.
+    private func canRide(_ connection: Connection) -> Bool {
+        connection.stage == .open && !connection.isAwaitingWritable && !connection.hasWaited
+            && !connection.output.value.isEmpty && connection.output.value.isContiguous
+    }
+
+    private func sendByRing(_ connection: Connection) {
+        let bytes = unsafe connection.output.value.firstPart
+        connection.ringSendByteCount = bytes.count
+        unsafe ring.send(bytes, on: connection.socket, tag: connection.tag(.send))
+        ringSends.append(connection)
+    }
+
+    /// After the wait: the sends that rode with it are done, but for those that a completion names.
+    func settleSends(_ completionCount: Int) {
+        guard !ringSends.isEmpty else { return }
+        for index in 0..<completionCount {
+            let completion = ring.completion(at: index)
+            guard completion.tag.kind == .send else { continue }
+            table.connection(for: completion.tag)?.ringSendResult = completion.result
+        }
+        for connection in ringSends {
+            let result = connection.ringSendResult ?? Int32(clamping: connection.ringSendByteCount)
+            connection.ringSendResult = nil
+            connection.ringSendByteCount = 0
+            settle(Int(result), on: connection)
+        }
+        ringSends.removeAll(keepingCapacity: true)
+    }
+
+    func becameWritable(_ completion: Completion) {
+        guard let connection = connection(endingOperationOf: completion) else { return }
+        connection.isAwaitingWritable = false
+        if connection.stage == .dropping {
+            releaseIfIdle(connection)
+        } else {
+            flushNow(connection)
+        }
+    }
+
+    /// Sends by system call until the queue is empty or the kernel takes no more.
+    private func flushNow(_ connection: Connection) {
+        while !connection.isAwaitingWritable, !connection.output.value.isEmpty {
+            let none = unsafe UnsafeRawBufferPointer(start: nil, count: 0)
+            let sent = unsafe sendParts(of: connection, followedBy: none, none)
+            settle(sent, on: connection)
+            guard sent > 0 else { return }
+        }
+        flushed(connection)
+    }
+
+    /// Takes what was sent off the queue; what is left waits until the kernel takes more.
+    private func settle(_ result: Int, on connection: Connection) {
+        guard result >= 0 else {
+            sendFailed(on: connection, errno: Int32(clamping: -result))
+            return
+        }
+        connection.output.value.removeFirst(result, to: &outputPool.value)
+        if connection.hasWaited, let webSocket = connection.webSocket {
+            webSocket.machine.value.peerMadeProgress(at: now)
+        }
+        if !connection.output.value.isEmpty {
+            counters.sendsShort += 1
+            awaitWritable(connection)
+        }
+    }
+
+    private func sendFailed(on connection: Connection, errno: Int32) {
+        switch Verdict.verdict(for: .send, errno: errno) {
+        case .retry, .shed: awaitWritable(connection)
+        case .closeConnection, .fatal: connectionLost(connection)
+        }
+    }
+
+    private func sendParts(
+        of connection: Connection,
+        followedBy header: UnsafeRawBufferPointer,
+        _ payload: UnsafeRawBufferPointer
+    ) -> Int {
+        unsafe withUnsafeTemporaryAllocation(of: UnsafeRawBufferPointer.self, capacity: 16) {
+            parts in
+            unsafe parts.initialize(repeating: UnsafeRawBufferPointer(start: nil, count: 0))
+            let room = unsafe UnsafeMutableBufferPointer(rebasing: parts[..<14])
+            var count = unsafe connection.output.value.fill(room)
+            // What follows may only be sent with everything that is before it.
+            if count < 14, header.count + payload.count > 0 {
+                unsafe parts[count] = header
+                unsafe parts[count + 1] = payload
+                count += 2
+            }
+            return unsafe ring.sendNow(
+                UnsafeBufferPointer(rebasing: parts[..<count]),
+                on: connection.socket
+            )
+        }
+    }
+
+    // MARK: Backpressure
+
+    private func awaitWritable(_ connection: Connection) {
+        guard !connection.isAwaitingWritable, connection.stage != .dropping,
+            connection.stage != .released
+        else { return }
+        connection.isAwaitingWritable = true
+        connection.hasWaited = true
+        beganOperation(on: connection)
+        ring.awaitWritable(connection.socket, tag: connection.tag(.writable))
+        if connection.output.value.byteCount > readPauseByteCount {
+            connection.pauses.insert(.backpressure)
+            updateReceiving(on: connection)
+        }
+    }
+
+    /// With this much waiting, a peer that does not read is not read from either.
+    private var readPauseByteCount: Int { configuration.maxSendQueue / 4 }
+
+    private func flushed(_ connection: Connection) {
+        let queued = connection.output.value.byteCount
+        if connection.pauses.contains(.backpressure), queued <= readPauseByteCount / 2 {
+            connection.pauses.remove(.backpressure)
+            updateReceiving(on: connection)
+        }
+        guard queued == 0 else { return }
+        if connection.stage == .finishing {
+            sendFIN(on: connection)
+        } else if connection.hasWaited, let webSocket = connection.webSocket {
+            connection.hasWaited = false
+            tell(webSocket, on: connection) { try webSocket.drainHandler?() }
+        }
+    }
+}

@@ -1,0 +1,143 @@
+// This source file is part of the Apus project
+// SPDX-License-Identifier: Apache-2.0
+
+import ApusCodec
+import ApusProtocol
+import ApusRing
+import Logging
+
+/// Applies what the machines decide to the ring, and what the ring brings to the machines.
+///
+/// No rule of the protocol is here. It is generic over the ring so that a scripted one can stand in
+/// for the kernel; the worker's own is specialised, and costs no dynamic call.
+///
+/// | completion | handled by             | next                                              |
+/// |------------|------------------------|---------------------------------------------------|
+/// | accept     | ``accepted(_:)``       | receive on the new socket; accept again           |
+/// | receive    | ``received(_:)``       | machines → handlers → output; armed again if over |
+/// | send       | ``settleSends(_:)``    | what was not taken waits for writability          |
+/// | writable   | ``becameWritable(_:)`` | the queue goes out                                |
+/// | cancel     | ``canceled(_:)``       | nothing                                           |
+@WorkerActor
+final class ConnectionDriver<Ring: RingVerbs & ~Copyable> {
+    let ring: Ring
+    let configuration: ServerConfiguration
+    let connectionConfiguration: ConnectionConfiguration
+    let listeners: [WorkerListener]
+    let logger: Logger
+
+    var table = ConnectionTable()
+    var deadlines = DeadlineQueue()
+    var counters = WorkerCounters()
+    let outputPool = Pinned(OutputPool())
+    let messageBuffers = Pinned(MessageBufferPool())
+
+    /// The time of this turn.
+    var now: Instant
+
+    /// How many messages the completion that is being read has brought so far.
+    var turnMessageCount = 0
+
+    /// Connections that have output to flush this turn.
+    var dirty: [Connection] = []
+    /// Those that are being flushed; an array of its own, for handlers may add to the other.
+    var flushing: [Connection] = []
+    /// Connections whose output goes out with the next wait.
+    var ringSends: [Connection] = []
+    /// Connections whose early frames can be read now that they were accepted.
+    var resumed: [Connection] = []
+
+    /// Which accept operations are in flight, ``WorkerListener/acceptsInFlightMax`` per listener.
+    var isAccepting: [Bool]
+    /// Until when no connection is accepted, for want of descriptors or memory.
+    var acceptPausedUntil: Instant?
+
+    var drain: Drain?
+
+    /// Set once the worker is told to end.
+    struct Drain {
+        var deadline: Instant
+        /// Whether the deadline came before the last connection had closed.
+        var hasCut = false
+    }
+
+    init(
+        ring: consuming Ring,
+        configuration: ServerConfiguration,
+        listeners: [WorkerListener],
+        logger: Logger,
+        now: Instant
+    ) {
+        self.ring = ring
+        self.configuration = configuration
+        connectionConfiguration = configuration.connections
+        self.listeners = listeners
+        self.logger = logger
+        self.now = now
+        isAccepting = Array(
+            repeating: false,
+            count: listeners.count * WorkerListener.acceptsInFlightMax
+        )
+    }
+
+    /// Whether the worker was told to end and nothing is left to do.
+    var isDrained: Bool { drain != nil && table.count == 0 && !isAccepting.contains(true) }
+
+    // MARK: The turn
+
+    /// Before the wait: what this turn produced goes out, and what is unarmed is armed.
+    func prepareWait() {
+        readEarlyFrames()
+        flushAll()
+        armAccepts()
+    }
+
+    /// How long the wait may take; nil for as long as nothing happens.
+    var waitNanosecondsMax: UInt64? {
+        var next = deadlines.next
+        for other in [acceptPausedUntil, drain?.deadline] {
+            if let other, next.map({ other < $0 }) ?? true { next = other }
+        }
+        guard let next else { return nil }
+        return next > now ? next.nanoseconds - now.nanoseconds : 0
+    }
+
+    /// After the wait: one completion, to the function that its kind names.
+    func complete(_ completion: Completion) {
+        switch completion.tag.kind {
+        case .receive: received(completion)
+        case .accept: accepted(completion)
+        case .writable: becameWritable(completion)
+        case .cancel: canceled(completion)
+        case .send: break  // settled before the others
+        case .readable, nil: counters.staleCompletions += 1
+        }
+    }
+
+    /// The connection of a completion, counted as one operation less if this was its last word.
+    func connection(endingOperationOf completion: Completion) -> Connection? {
+        guard let connection = table.connection(for: completion.tag) else {
+            counters.staleCompletions += 1
+            return nil
+        }
+        if !completion.hasMore {
+            connection.operationCount -= 1
+            counters.operationsInFlight -= 1
+        }
+        return connection
+    }
+
+    func beganOperation(on connection: Connection) {
+        connection.operationCount += 1
+        counters.operationsInFlight += 1
+    }
+}
+
+/// A listening socket, and whose connections come from it.
+struct WorkerListener {
+    /// More would take connections from the kernel's queue that a killed worker then loses.
+    static let acceptsInFlightMax = 4
+
+    let descriptor: Int32
+    let httpServer: HTTPServer
+}

@@ -1,0 +1,53 @@
+// This source file is part of the Apus project
+// SPDX-License-Identifier: Apache-2.0
+
+import Synchronization
+
+/// The executor of ``WorkerActor``: jobs wait here until the worker's loop runs them.
+///
+/// Jobs may come from any thread; the loop takes them once a turn. Where it sleeps, a write to the
+/// wake descriptor (an eventfd that the loop waits for) ends the sleep.
+final class LoopExecutor: SerialExecutor {
+    private struct Inbox {
+        var jobs: [UnownedJob] = []
+        var wake: (@Sendable () -> Void)?
+    }
+
+    private let inbox = Mutex(Inbox())
+
+    /// From now on `wake` is called when a job arrives at an empty inbox.
+    func attach(wake: @escaping @Sendable () -> Void) {
+        let isWaiting = inbox.withLock { inbox in
+            inbox.wake = wake
+            return !inbox.jobs.isEmpty
+        }
+        if isWaiting { wake() }
+    }
+
+    func enqueue(_ job: consuming ExecutorJob) {
+        let unowned = UnownedJob(job)
+        let wake = inbox.withLock { inbox in
+            inbox.jobs.append(unowned)
+            return inbox.jobs.count == 1 ? inbox.wake : nil
+        }
+        wake?()
+    }
+
+    /// Runs the jobs that have arrived; those that they add are for the next turn.
+    func runJobs() {
+        let jobs = inbox.withLock { inbox in
+            guard !inbox.jobs.isEmpty else { return [UnownedJob]() }
+            let jobs = inbox.jobs
+            inbox.jobs = []
+            return jobs
+        }
+        for job in jobs {
+            unsafe job.runSynchronously(on: asUnownedSerialExecutor())
+        }
+    }
+
+    /// A worker is one thread and its loop runs all of it, so whoever asks is on the loop.
+    ///
+    /// The concurrency runtime asks only where it cannot tell: in synchronous code below the loop.
+    func checkIsolated() {}
+}

@@ -1,0 +1,103 @@
+// This source file is part of the Apus project
+// SPDX-License-Identifier: Apache-2.0
+
+/// Memory that messages are put together in when they come in more than one piece.
+///
+/// Fresh memory of that size costs as much in page faults as the copy into it, so a few buffers
+/// are kept for the next message.
+@safe
+struct MessageBufferPool: ~Copyable {
+    /// How much unused memory is kept, in bytes.
+    private static let freeByteCountMax = 8 << 20
+
+    private var free: [UnsafeMutableRawBufferPointer] = unsafe []
+    private var freeByteCount = 0
+
+    /// How many buffers messages hold now.
+    private(set) var lentCount = 0
+
+    init() {}
+
+    deinit {
+        for unsafebuffer in unsafe free {
+            unsafe buffer.deallocate()
+        }
+    }
+
+    /// Memory of at least `byteCount` bytes.
+    mutating func take(_ byteCount: Int) -> UnsafeMutableRawBufferPointer {
+        lentCount += 1
+        if let index = unsafe free.lastIndex(where: { $0.count >= byteCount }) {
+            let buffer = unsafe free.remove(at: index)
+            freeByteCount -= buffer.count
+            return unsafe buffer
+        }
+        return UnsafeMutableRawBufferPointer.allocate(
+            byteCount: max(byteCount, 4096),
+            alignment: 64
+        )
+    }
+
+    /// Takes the memory back.
+    mutating func give(_ buffer: UnsafeMutableRawBufferPointer) {
+        lentCount -= 1
+        guard freeByteCount + buffer.count <= Self.freeByteCountMax else {
+            unsafe buffer.deallocate()
+            return
+        }
+        freeByteCount += buffer.count
+        unsafe free.append(buffer)
+    }
+}
+
+/// A message of which the end has not come: the bytes so far.
+@safe
+struct MessageAssembly: ~Copyable {
+    private var buffer = unsafe UnsafeMutableRawBufferPointer(start: nil, count: 0)
+    private var byteCount = 0
+
+    init() {}
+
+    var isEmpty: Bool { byteCount == 0 }
+
+    /// The bytes so far, in one piece.
+    var bytes: UnsafeRawBufferPointer {
+        unsafe UnsafeRawBufferPointer(rebasing: UnsafeRawBufferPointer(buffer)[..<byteCount])
+    }
+
+    /// Copies a part behind the others. The frame that it belongs to has `remaining` bytes to come,
+    /// so a message of one frame gets memory of its exact size at once.
+    mutating func append(
+        _ part: UnsafeRawBufferPointer,
+        remaining: Int,
+        from pool: inout MessageBufferPool
+    ) {
+        guard let source = part.baseAddress else { return }
+        let needed = byteCount + part.count
+        let capacity = unsafe buffer.count
+        if needed > capacity {
+            grow(to: max(needed + remaining, 2 * capacity), from: &pool)
+        }
+        if let base = unsafe buffer.baseAddress {
+            unsafe (base + byteCount).copyMemory(from: source, byteCount: part.count)
+        }
+        byteCount = needed
+    }
+
+    /// Gives the memory back.
+    mutating func removeAll(to pool: inout MessageBufferPool) {
+        byteCount = 0
+        guard unsafe buffer.baseAddress != nil else { return }
+        unsafe pool.give(buffer)
+        unsafe buffer = unsafe UnsafeMutableRawBufferPointer(start: nil, count: 0)
+    }
+
+    private mutating func grow(to capacity: Int, from pool: inout MessageBufferPool) {
+        let larger = unsafe pool.take(capacity)
+        if let source = unsafe buffer.baseAddress, let target = larger.baseAddress {
+            unsafe target.copyMemory(from: source, byteCount: byteCount)
+            unsafe pool.give(buffer)
+        }
+        unsafe buffer = unsafe larger
+    }
+}

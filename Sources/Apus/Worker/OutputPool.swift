@@ -1,0 +1,105 @@
+// This source file is part of the Apus project
+// SPDX-License-Identifier: Apache-2.0
+
+/// The head of a piece of output memory; its bytes follow it.
+@unsafe
+struct OutputChunk {
+    var next: UnsafeMutablePointer<OutputChunk>?
+    let capacity: Int
+    var start = 0
+    var end = 0
+}
+
+typealias OutputChunkPointer = UnsafeMutablePointer<OutputChunk>
+
+extension OutputChunkPointer {
+    private var storage: UnsafeMutableRawPointer {
+        unsafe UnsafeMutableRawPointer(self + 1)
+    }
+
+    /// How many bytes wait in the chunk.
+    var byteCount: Int { unsafe pointee.end - pointee.start }
+
+    /// How many more bytes fit.
+    var room: Int { unsafe pointee.capacity - pointee.end }
+
+    /// The bytes that wait.
+    var bytes: UnsafeRawBufferPointer {
+        unsafe UnsafeRawBufferPointer(start: storage + pointee.start, count: byteCount)
+    }
+
+    /// Copies the bytes behind those that are there; they must fit.
+    func append(_ bytes: UnsafeRawBufferPointer) {
+        precondition(unsafe bytes.count <= room, "a frame is larger than the chunk made for it")
+        if let base = bytes.baseAddress {
+            unsafe (storage + pointee.end).copyMemory(from: base, byteCount: bytes.count)
+            unsafe pointee.end += bytes.count
+        }
+    }
+
+    func clear() {
+        unsafe pointee.start = 0
+        unsafe pointee.end = 0
+    }
+}
+
+/// Output memory of one worker: chunks of one size that are used again, larger ones as needed.
+///
+/// An echo takes the chunk that the last one gave back, so it is still in the cache.
+@safe
+struct OutputPool: ~Copyable {
+    /// What most chunks hold; a frame that does not fit gets a chunk of its own size.
+    static let chunkByteCount = unsafe 16384 - MemoryLayout<OutputChunk>.stride
+
+    /// How many unused chunks are kept for the next frames.
+    private static let freeCountMax = 64
+
+    private var free: OutputChunkPointer?
+    private var freeCount = 0
+
+    /// How many chunks queues hold now.
+    private(set) var lentCount = 0
+
+    init() {}
+
+    deinit {
+        var next = unsafe free
+        while let chunk = unsafe next {
+            unsafe next = chunk.pointee.next
+            unsafe UnsafeMutableRawPointer(chunk).deallocate()
+        }
+    }
+
+    /// An empty chunk with room for at least `byteCount` bytes.
+    mutating func take(_ byteCount: Int) -> OutputChunkPointer {
+        lentCount += 1
+        if byteCount <= Self.chunkByteCount, let chunk = unsafe free {
+            unsafe free = chunk.pointee.next
+            freeCount -= 1
+            unsafe chunk.pointee.next = nil
+            unsafe chunk.clear()
+            return unsafe chunk
+        }
+        let capacity = max(byteCount, Self.chunkByteCount)
+        let memory = UnsafeMutableRawPointer.allocate(
+            byteCount: unsafe MemoryLayout<OutputChunk>.stride + capacity,
+            alignment: unsafe MemoryLayout<OutputChunk>.alignment
+        )
+        let chunk = unsafe memory.bindMemory(to: OutputChunk.self, capacity: 1)
+        unsafe chunk.initialize(to: unsafe OutputChunk(next: nil, capacity: capacity))
+        return unsafe chunk
+    }
+
+    /// Takes a chunk back.
+    mutating func give(_ chunk: OutputChunkPointer) {
+        lentCount -= 1
+        guard unsafe chunk.pointee.capacity == Self.chunkByteCount, freeCount < Self.freeCountMax
+        else {
+            unsafe UnsafeMutableRawPointer(chunk).deallocate()
+            return
+        }
+        unsafe chunk.pointee.next = free
+        unsafe free = chunk
+        freeCount += 1
+    }
+}

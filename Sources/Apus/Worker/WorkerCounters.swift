@@ -1,0 +1,61 @@
+// This source file is part of the Apus project
+// SPDX-License-Identifier: Apache-2.0
+
+import ApusRing
+
+/// What a worker has done and holds, for its operator; every gauge is back to zero when idle.
+struct WorkerCounters {
+    // Gauges.
+    var connectionsOpen = 0
+    var operationsInFlight = 0
+
+    // Totals since the worker started.
+    var connectionsAccepted = 0
+    var acceptsFailed = 0
+    var connectionsRefused = 0
+    var handshakesCompleted = 0
+    var handshakesRefused = 0
+    var handshakesTimedOut = 0
+    var requestsAnswered = 0
+    var messagesReceived = 0
+    var messagesSent = 0
+    var protocolViolations = 0
+    var keepaliveTimeouts = 0
+    var closeTimeouts = 0
+    var sendQueueOverflows = 0
+    var handlerErrors = 0
+    var receiveBuffersExhausted = 0
+    var staleCompletions = 0
+    var sendsShort = 0
+}
+
+extension ConnectionDriver where Ring: ~Copyable {
+    /// Gauges and totals by their names, for a log line.
+    func report() -> [(name: String, value: Int)] {
+        [
+            ("connections_open", counters.connectionsOpen),
+            ("slots_in_use", table.count),
+            ("operations_in_flight", counters.operationsInFlight),
+            ("buffers_lent", ring.lentBufferCount),
+            ("output_chunks", outputPool.value.lentCount),
+            ("message_buffers", messageBuffers.value.lentCount),
+            ("connections_accepted", counters.connectionsAccepted),
+            ("accepts_failed", counters.acceptsFailed),
+            ("connections_refused", counters.connectionsRefused),
+            ("handshakes_completed", counters.handshakesCompleted),
+            ("handshakes_refused", counters.handshakesRefused),
+            ("handshakes_timed_out", counters.handshakesTimedOut),
+            ("requests_answered", counters.requestsAnswered),
+            ("messages_received", counters.messagesReceived),
+            ("messages_sent", counters.messagesSent),
+            ("protocol_violations", counters.protocolViolations),
+            ("keepalive_timeouts", counters.keepaliveTimeouts),
+            ("close_timeouts", counters.closeTimeouts),
+            ("send_queue_overflows", counters.sendQueueOverflows),
+            ("handler_errors", counters.handlerErrors),
+            ("receive_buffers_exhausted", counters.receiveBuffersExhausted),
+            ("stale_completions", counters.staleCompletions),
+            ("sends_short", counters.sendsShort),
+        ]
+    }
+}

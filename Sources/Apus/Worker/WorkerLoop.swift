@@ -1,0 +1,43 @@
+// This source file is part of the Apus project
+// SPDX-License-Identifier: Apache-2.0
+
+import ApusProtocol
+import ApusRing
+
+/// The hot path: wait, copy the completions out, act on each, flush, repeat.
+///
+/// An echo on a busy worker costs one send and its share of one `io_uring_enter`; several replies to
+/// one connection, or replies to many, cost only their share of the enter, since they ride with it.
+@WorkerActor
+struct WorkerLoop<Ring: RingVerbs & ~Copyable> {
+    let driver: ConnectionDriver<Ring>
+    let executor: LoopExecutor
+    let clock: () -> Instant
+    /// Signals, the supervisor's end, wake-ups: the descriptors that a worker waits for by itself.
+    let control: (Completion) -> Void
+
+    /// Runs until the worker has drained.
+    func run() throws(RingError) {
+        while !driver.isDrained {
+            try turn()
+        }
+    }
+
+    /// One turn.
+    func turn() throws(RingError) {
+        driver.prepareWait()
+        let count = try driver.ring.wait(nanosecondsMax: driver.waitNanosecondsMax)
+        driver.now = clock()
+        driver.settleSends(count)
+        for index in 0..<count {
+            let completion = driver.ring.completion(at: index)
+            if completion.tag.kind == .readable {
+                control(completion)
+            } else {
+                driver.complete(completion)
+            }
+        }
+        driver.fireTimers()
+        executor.runJobs()
+    }
+}
