@@ -1,0 +1,159 @@
+// This source file is part of the Apus project
+// SPDX-License-Identifier: Apache-2.0
+
+import Apus
+import ApusProtocol
+import ArgumentParser
+import Logging
+
+struct ServeCommand: ParsableCommand {
+    static let configuration = CommandConfiguration(
+        commandName: "serve",
+        abstract: "Serve WebSocket connections with several worker processes.",
+        discussion: """
+            TERM and INT drain: no connection is accepted, every open one is closed with 1001; a \
+            second one ends at once. USR1: every worker logs its counters. Sizes are bytes or have \
+            KiB, MiB or GiB behind them; times have ms, s or min.
+            """
+    )
+
+    @Option(help: "The address, or name, to listen on.")
+    var host = "127.0.0.1"
+
+    @Option(help: "The port to listen on; 0: any free one.")
+    var port: UInt16 = 3001
+
+    @Option(help: ArgumentHelp("Listen on a Unix socket as well.", valueName: "path"))
+    var unix: String?
+
+    @Option(help: "How many worker processes; by default one for each core.")
+    var workers: Int?
+
+    @Option(help: "What to drive sockets with: io_uring or auto.")
+    var backend = Backend.auto
+
+    @Option(help: "What to serve: \(App.allCases.map(\.rawValue).joined(separator: " or ")).")
+    var app = App.example
+
+    @Option(help: ArgumentHelp("The largest frame taken; larger: 1009.", valueName: "size"))
+    var maxReceivedFrameSize = ByteSize(1 << 20)
+
+    @Option(help: ArgumentHelp("The largest message taken; larger: 1009.", valueName: "size"))
+    var maxReceivedMessageSize = ByteSize(1 << 20)
+
+    @Option(help: ArgumentHelp("The most frames of one message; more: 1008.", valueName: "count"))
+    var maxFragments = 16384
+
+    @Option(
+        help: ArgumentHelp("The most that waits for a peer; more: 1008.", valueName: "size")
+    )
+    var maxSendQueue = ByteSize(4 << 20)
+
+    @Option(
+        help: ArgumentHelp(
+            "The most connections of a worker; more: 503. 0: no limit.",
+            valueName: "count"
+        )
+    )
+    var maxConnections = 0
+
+    @Option(help: ArgumentHelp("The time for a request and its answer.", valueName: "time"))
+    var handshakeTimeout = TimeSpan(.seconds(10))
+
+    @Option(help: ArgumentHelp("The silence before a ping; 0: off.", valueName: "time"))
+    var keepaliveInterval = TimeSpan(.seconds(20))
+
+    @Option(help: ArgumentHelp("The time to answer that ping.", valueName: "time"))
+    var keepaliveGracePeriod = TimeSpan(.seconds(10))
+
+    @Option(help: ArgumentHelp("The time for a closing handshake.", valueName: "time"))
+    var closeTimeout = TimeSpan(.seconds(5))
+
+    @Option(help: ArgumentHelp("The time for all connections to close.", valueName: "time"))
+    var drainTimeout = TimeSpan(.seconds(10))
+
+    @Option(help: "The least severe level that is logged, to standard error.")
+    var logLevel = LogLevel.info
+
+    @Option(help: "How log lines look: text or json.")
+    var logFormat = LogFormat.text
+
+    func validate() throws {
+        if let workers, workers < 1 {
+            throw ValidationError("--workers is \(workers), but at least 1 is needed")
+        }
+        for (flag, value) in [
+            ("--max-received-frame-size", maxReceivedFrameSize.byteCount),
+            ("--max-received-message-size", maxReceivedMessageSize.byteCount),
+            ("--max-fragments", maxFragments),
+            ("--max-send-queue", maxSendQueue.byteCount),
+        ] where value < 1 {
+            throw ValidationError("\(flag) must be at least 1")
+        }
+        if maxConnections < 0 { throw ValidationError("--max-connections must not be negative") }
+        for (flag, time) in [
+            ("--handshake-timeout", handshakeTimeout),
+            ("--keepalive-grace-period", keepaliveGracePeriod),
+            ("--close-timeout", closeTimeout),
+        ] where time.interval.nanoseconds == 0 {
+            throw ValidationError("\(flag) must be more than 0: it bounds what a silent peer holds")
+        }
+    }
+
+    func run() throws {
+        var servers = [HTTPServer(host: host, port: port)]
+        if let unix { servers.append(HTTPServer(unixPath: unix)) }
+        let server = WebSocketServer(httpServers: servers, configuration: configuration)
+        let format = logFormat
+        LoggingSystem.bootstrap { format.handler(label: $0) }
+        var logger = Logger(label: "apus")
+        logger.logLevel = logLevel.level
+        server.logger = logger
+        app.install(on: server, httpServers: servers)
+
+        let exitCode: Int32
+        do {
+            exitCode = try server.run(workers: workers, whenListening: Self.announce)
+        } catch {
+            throw CommandFailure(exitCode: error.code.exitCode, message: error.message)
+        }
+        if exitCode != 0 { throw CommandFailure(exitCode: exitCode, message: "") }
+    }
+
+    private var configuration: ServerConfiguration {
+        var configuration = ServerConfiguration()
+        configuration.maxReceivedFrameSize = maxReceivedFrameSize.byteCount
+        configuration.maxReceivedMessageSize = maxReceivedMessageSize.byteCount
+        configuration.maxFragments = maxFragments
+        configuration.maxSendQueue = maxSendQueue.byteCount
+        configuration.maxConnections = maxConnections
+        configuration.handshakeTimeout = handshakeTimeout.interval
+        configuration.keepaliveInterval =
+            keepaliveInterval.interval.nanoseconds == 0 ? nil : keepaliveInterval.interval
+        configuration.keepaliveGracePeriod = keepaliveGracePeriod.interval
+        configuration.closeTimeout = closeTimeout.interval
+        configuration.drainTimeout = drainTimeout.interval
+        return configuration
+    }
+
+    /// The ready line: others wait for it, so it leaves at once.
+    private static func announce(_ listening: WebSocketServer.Listening) {
+        let workers = listening.workerCount == 1 ? "1 worker" : "\(listening.workerCount) workers"
+        for (endpoint, address) in listening.addresses {
+            let url =
+                switch endpoint {
+                case .tcp: "ws://\(address)"
+                case .unix: "ws+unix:\(address)"
+                }
+            StandardOutput.write(
+                "listening on \(url) with \(workers) (supervisor \(listening.supervisor))"
+            )
+        }
+    }
+}
+
+/// What drives the sockets.
+enum Backend: String, ExpressibleByArgument {
+    case auto
+    case ioUring = "io_uring"
+}
