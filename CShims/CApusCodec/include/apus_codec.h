@@ -161,7 +161,7 @@ typedef enum apus_variant {
 bool apus_variant_is_available(apus_variant variant);
 
 /* Uses the variant from now on, in every thread; false, and no change, where it is not available.
- * Not to be called while other threads are inside the codec. */
+ * Calls under way finish with the one they began with; a text may go on with another one. */
 bool apus_variant_select(apus_variant variant);
 
 /* The variant in use. */
