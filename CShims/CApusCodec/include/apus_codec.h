@@ -8,8 +8,8 @@
  * the caller, touches nothing outside the ranges it is given, never allocates, does no I/O, leaves
  * errno alone and never calls back. C11, gcc or clang, no compiler flags.
  *
- * Threads: all functions may be called from any thread at the same time on different memory. The one
- * shared state is the choice of instruction set (see the end), made once on first use, atomically.
+ * Threads: all functions may be called from any thread at the same time on different memory. The
+ * one shared state is the choice of instruction set (see the end), made on first use, atomically.
  */
 
 #ifndef APUS_CODEC_H
