@@ -1,0 +1,105 @@
+// This source file is part of the Apus project
+// SPDX-License-Identifier: Apache-2.0
+
+import ApusProtocol
+import ApusTestSupport
+import Testing
+
+/// Numbers that a seed repeats (SplitMix64).
+private struct SeededGenerator: RandomNumberGenerator {
+    var state: UInt64
+
+    mutating func next() -> UInt64 {
+        state &+= 0x9E37_79B9_7F4A_7C15
+        var z = state
+        z = (z ^ z >> 30) &* 0xBF58_476D_1CE4_E5B9
+        z = (z ^ z >> 27) &* 0x94D0_49BB_1331_11EB
+        return z ^ z >> 31
+    }
+}
+
+@Suite struct `Handshake under random bytes` {
+    private static let pieces = [
+        "\r\n", "\r", "\n", " ", "\t", ":", ",", ";", "=", "\"", "\\", "\u{0}", "\u{FF}", "#", "@",
+        "[", "]", "%", "websocket", "Upgrade", "close", "Content-Length: 1\r\n", "Host: a\r\n",
+        "Sec-WebSocket-Extensions: a;b=\"c\"\r\n", "Cookie: a=\"b\r\n", "HTTP/1.0", "13", "=",
+        "Transfer-Encoding: chunked\r\n", "http://a", "*", "\r\n\r\n",
+    ].map { Array($0.utf8) }
+
+    private static func mutated(_ generator: inout SeededGenerator) -> [UInt8] {
+        let drafts = [
+            Draft.handshake, .ordinary,
+            Draft.handshake.adding(
+                "Cookie: a=b; c=\"d\"",
+                "Sec-WebSocket-Extensions: permessage-deflate; a=\"b\", c"
+            ).requesting("GET http://a:80/b?c HTTP/1.1"),
+        ]
+        var bytes = drafts[Int.random(in: drafts.indices, using: &generator)].bytes
+        for _ in 0..<Int.random(in: 1...4, using: &generator) {
+            let place = Int.random(in: bytes.indices, using: &generator)
+            switch Int.random(in: 0..<4, using: &generator) {
+            case 0: bytes[place] = UInt8.random(in: .min ... .max, using: &generator)
+            case 1: bytes.remove(at: place)
+            case 2:
+                let piece = pieces[Int.random(in: pieces.indices, using: &generator)]
+                bytes.insert(contentsOf: piece, at: place)
+            default:
+                let end = min(bytes.count, place + Int.random(in: 1...40, using: &generator))
+                bytes.insert(contentsOf: bytes[place..<end], at: place)
+            }
+        }
+        return bytes
+    }
+
+    /// Asks for everything that a head can be asked for.
+    private static func use(_ action: HandshakeAction) throws {
+        switch action {
+        case .needMoreBytes: break
+        case .refuse(let refusal): #expect(refusal.bytes().count > 0)
+        case .request(let head, _): use(head)
+        case .upgrade(let request, let consumed):
+            use(request.head)
+            #expect(consumed > 0)
+            #expect(!request.host.isEmpty && request.path.hasPrefix("/"))
+            #expect(request.key.utf8.count == 24 && request.query != request.path)
+            let acceptance = try request.acceptance(protocol: request.requestedProtocols.first)
+            #expect(acceptance.text.hasSuffix("\r\n\r\n"))
+        }
+    }
+
+    private static func use(_ head: RequestHead) {
+        for index in 0..<head.fieldCount {
+            #expect(head.hasField(head.name(at: index)))
+            #expect(!head.value(at: index).contains { $0 == "\r" || $0 == "\n" || $0 == "\r\n" })
+        }
+        #expect(head.cookies.allSatisfy { !$0.name.isEmpty })
+    }
+
+    @Test(arguments: 0..<20 as Range<UInt64>)
+    func `server decides the same whatever the pieces`(seed: UInt64) throws {
+        var generator = SeededGenerator(state: seed)
+        for round in 0..<100 {
+            let bytes = Self.mutated(&generator)
+            let whole = send(bytes)
+            let single = send(bytes.indices.map { bytes[$0...$0] })
+            #expect(whole == single, "seed \(seed), round \(round): \(bytes.text.debugDescription)")
+            var cuts = (0..<3).map { _ in Int.random(in: 0...bytes.count, using: &generator) }
+            cuts = [0] + cuts.sorted() + [bytes.count]
+            let pieces = zip(cuts, cuts.dropFirst()).map { bytes[$0..<$1] }
+            #expect(whole == send(pieces), "seed \(seed), round \(round), cuts \(cuts)")
+            try Self.use(whole)
+        }
+    }
+
+    @Test(arguments: 0..<20 as Range<UInt64>)
+    func `server refuses noise before it has read much`(seed: UInt64) {
+        var generator = SeededGenerator(state: seed)
+        let noise = (0..<4_096).map { _ in UInt8.random(in: .min ... .max, using: &generator) }
+        guard case .refuse(let refusal) = send(noise) else {
+            Issue.record("seed \(seed): noise was taken for a request")
+            return
+        }
+        #expect(refusal.status == 400, "seed \(seed)")
+        #expect(send(Array(noise.prefix(64))) == .refuse(refusal), "seed \(seed)")
+    }
+}

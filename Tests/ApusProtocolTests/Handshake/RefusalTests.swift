@@ -1,0 +1,130 @@
+// This source file is part of the Apus project
+// SPDX-License-Identifier: Apache-2.0
+
+import ApusProtocol
+import ApusTestSupport
+import Testing
+
+@Suite struct `Refusals` {
+    private func bytes(_ violation: HandshakeViolation) -> String {
+        violation.refusal.bytes().text
+    }
+
+    @Test func `is a whole response that closes`() {
+        #expect(
+            bytes(.keyMissing) == """
+                HTTP/1.1 400 Bad Request\r
+                Connection: close\r
+                Content-Type: text/plain; charset=utf-8\r
+                Content-Length: 39\r
+                \r
+                The Sec-WebSocket-Key field is missing.
+                """
+        )
+    }
+
+    @Test(.rfc6455("4.4")) func `of a version says which one is spoken`() {
+        #expect(
+            bytes(.versionNotSupported) == """
+                HTTP/1.1 426 Upgrade Required\r
+                Upgrade: websocket\r
+                Sec-WebSocket-Version: 13\r
+                Connection: Upgrade, close\r
+                Content-Type: text/plain; charset=utf-8\r
+                Content-Length: 56\r
+                \r
+                This server speaks version 13 of the WebSocket protocol.
+                """
+        )
+    }
+
+    @Test func `of a method says which one is allowed`() {
+        #expect(
+            bytes(.methodNotAllowed).hasPrefix("HTTP/1.1 405 Method Not Allowed\r\nAllow: GET\r\n")
+        )
+    }
+
+    @Test(arguments: HandshakeViolation.allCases)
+    func `carries the rule that was broken`(violation: HandshakeViolation) {
+        let refusal = violation.refusal
+        #expect(refusal.violation == violation)
+        #expect([400, 405, 408, 414, 426, 431, 501, 505].contains(refusal.status))
+        #expect(refusal.reason.hasSuffix("."))
+        #expect(violation.section.hasPrefix("RFC "))
+    }
+
+    @Test func `of the application has its status, fields and reason`() throws {
+        let refusal = try Refusal(
+            status: 503,
+            reason: "Full — später.",
+            fields: [HeaderField("Retry-After", "1")]
+        )
+        #expect(refusal.violation == nil)
+        #expect(
+            refusal.bytes().text == """
+                HTTP/1.1 503 Service Unavailable\r
+                Retry-After: 1\r
+                Connection: close\r
+                Content-Type: text/plain; charset=utf-8\r
+                Content-Length: 17\r
+                \r
+                Full — später.
+                """
+        )
+    }
+
+    @Test(arguments: [-1, 0, 99, 100, 101, 199, 600, 1_000, Int.max])
+    func `has a final status`(status: Int) {
+        #expect(throws: HandshakeError.statusInvalid(status)) {
+            try Refusal(status: status, reason: "")
+        }
+        #expect(throws: HandshakeError.statusInvalid(status)) {
+            try HTTPReply.bytes(status: status)
+        }
+    }
+
+    @Test(arguments: ["Connection", "content-length", "Content-Type", "Transfer-Encoding"])
+    func `leaves its own fields to nobody`(name: String) {
+        #expect(throws: HandshakeError.fieldReserved(name)) {
+            try Refusal(status: 400, reason: "", fields: [HeaderField(name, "a")])
+        }
+    }
+
+    @Test(arguments: [
+        (405, "Method Not Allowed"), (418, "Client Error"), (422, "Unprocessable Content"),
+        (429, "Too Many Requests"), (451, "Unavailable For Legal Reasons"), (299, "Success"),
+        (399, "Redirection"), (499, "Client Error"), (511, "Network Authentication Required"),
+        (599, "Server Error"), (308, "Permanent Redirect"),
+    ])
+    func `has a phrase for every status`(status: Int, phrase: String) throws {
+        let text = try Refusal(status: status, reason: "").bytes().text
+        #expect(text.hasPrefix("HTTP/1.1 \(status) \(phrase)\r\n"))
+    }
+}
+
+@Suite struct `Ordinary reply` {
+    @Test func `has its fields, its length and its body`() throws {
+        let body = Array("<p>ä".utf8)
+        let fields = [HeaderField("Content-Type", "text/html")]
+        let head = "HTTP/1.1 200 OK\r\nContent-Type: text/html\r\nContent-Length: 5\r\n\r\n"
+        #expect(try HTTPReply.bytes(status: 200, fields: fields, body: body).text == head + "<p>ä")
+        #expect(
+            try HTTPReply.bytes(status: 200, fields: fields, body: body, isHeadOnly: true).text
+                == head
+        )
+    }
+
+    @Test(arguments: [204, 304])
+    func `has no body where its status has none`(status: Int) throws {
+        let text = try HTTPReply.bytes(status: status, body: [0x41]).text
+        #expect(text.hasSuffix("\r\n\r\n"))
+        #expect(!text.contains("Content-Length"))
+    }
+
+    @Test(arguments: ["Content-Length", "transfer-encoding"])
+    func `is framed by nobody else`(name: String) {
+        #expect(throws: HandshakeError.fieldReserved(name)) {
+            try HTTPReply.bytes(status: 200, fields: [HeaderField(name, "1")])
+        }
+    }
+}
