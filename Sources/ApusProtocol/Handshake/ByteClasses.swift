@@ -9,7 +9,6 @@ extension UInt8 {
     static let space: UInt8 = 0x20
     static let quote: UInt8 = 0x22
     static let numberSign: UInt8 = 0x23
-    static let asterisk: UInt8 = 0x2A
     static let comma: UInt8 = 0x2C
     static let slash: UInt8 = 0x2F
     static let colon: UInt8 = 0x3A
@@ -54,6 +53,16 @@ extension Collection<UInt8> {
 }
 
 extension ArraySlice<UInt8> {
+    /// Whether the comma-separated list has this element, without regard to case.
+    func listContains(_ element: some Collection<UInt8>) -> Bool {
+        var rest = self
+        while let comma = rest.firstIndex(of: .comma) {
+            if rest[..<comma].trimmed.equalsIgnoringCase(element) { return true }
+            rest = rest[(comma + 1)...]
+        }
+        return rest.trimmed.equalsIgnoringCase(element)
+    }
+
     /// The bytes without the white space around them.
     var trimmed: ArraySlice<UInt8> {
         guard let first = firstIndex(where: { !$0.isWhitespace }),

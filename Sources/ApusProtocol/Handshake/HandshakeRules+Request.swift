@@ -19,10 +19,11 @@ extension HandshakeRules {
 
     /// (2) Host is there once and names a host, RFC 9112 §3.2.
     static func host(_ head: RequestHead) -> HandshakeViolation? {
-        let lines = head.lines(of: "Host")
-        guard let host = lines.first else { return .hostMissing }
-        guard lines.count == 1 else { return .hostRepeated }
-        return isHost(host) ? nil : .hostInvalid
+        switch head.occurrence(of: "Host") {
+        case .never: .hostMissing
+        case .repeated: .hostRepeated
+        case .once(let host): isHost(host) ? nil : .hostInvalid
+        }
     }
 
     /// The length of a body is said in one way only, RFC 9112 §6.3.
@@ -103,21 +104,22 @@ extension RequestHead {
 
     /// The body's framing, or why two readers could disagree about it.
     var bodyFraming: Result<RequestBody, HandshakeViolation> {
-        let lengths = lines(of: "Content-Length")
         let codings = elements(of: "Transfer-Encoding")
-        guard let coding = codings.last else {
-            guard let length = lengths.first else { return .success(.none) }
-            guard lengths.count == 1 else { return .failure(.contentLengthRepeated) }
+        switch (occurrence(of: "Content-Length"), codings.last) {
+        case (.never, nil): return .success(.none)
+        case (.repeated, nil): return .failure(.contentLengthRepeated)
+        case (.once(let length), nil):
             // UInt64 would take a sign, which is none of the grammar.
             guard length.allSatisfy(\.isDigit),
                 let count = UInt64(String(decoding: length, as: UTF8.self))
             else { return .failure(.contentLengthInvalid) }
             return .success(.byteCount(count))
+        case (.never, .some(let coding)):
+            guard coding.equalsIgnoringCase("chunked".utf8) else {
+                return .failure(.transferEncodingNotChunked)
+            }
+            return codings.count == 1 ? .success(.chunked) : .failure(.transferCodingUnknown)
+        case (_, .some): return .failure(.contentLengthAndTransferEncoding)
         }
-        guard lengths.isEmpty else { return .failure(.contentLengthAndTransferEncoding) }
-        guard coding.equalsIgnoringCase("chunked".utf8) else {
-            return .failure(.transferEncodingNotChunked)
-        }
-        return codings.count == 1 ? .success(.chunked) : .failure(.transferCodingUnknown)
     }
 }

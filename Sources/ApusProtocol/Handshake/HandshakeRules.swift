@@ -67,23 +67,28 @@ enum HandshakeRules {
 
     /// (6) Sec-WebSocket-Version is there once and is 13, written so; others get 426 (§4.4).
     static func version(_ head: RequestHead) -> HandshakeViolation? {
-        let lines = head.lines(of: "Sec-WebSocket-Version")
-        guard let version = lines.first else { return .versionMissing }
-        guard lines.count == 1 else { return .versionRepeated }
-        return version.elementsEqual("13".utf8) ? nil : .versionNotSupported
+        switch head.occurrence(of: "Sec-WebSocket-Version") {
+        case .never: .versionMissing
+        case .repeated: .versionRepeated
+        case .once(let version): version.elementsEqual("13".utf8) ? nil : .versionNotSupported
+        }
     }
 
     /// (5) Sec-WebSocket-Key is there once (§11.3.1) and is the base64 of 16 bytes.
     static func key(_ head: RequestHead) -> HandshakeViolation? {
-        let lines = head.lines(of: "Sec-WebSocket-Key")
-        guard let key = lines.first else { return .keyMissing }
-        guard lines.count == 1 else { return .keyRepeated }
-        return AcceptKey.isValid(key.span) ? nil : .keyInvalid
+        switch head.occurrence(of: "Sec-WebSocket-Key") {
+        case .never: .keyMissing
+        case .repeated: .keyRepeated
+        case .once(let key): AcceptKey.isValid(key.span) ? nil : .keyInvalid
+        }
     }
 
     /// (7) There is at most one Origin; whether it is welcome is for the application to say.
     static func origin(_ head: RequestHead) -> HandshakeViolation? {
-        head.lines(of: "Origin").count <= 1 ? nil : .originRepeated
+        switch head.occurrence(of: "Origin") {
+        case .never, .once: nil
+        case .repeated: .originRepeated
+        }
     }
 
     /// (8) and (9) The offers of subprotocols and extensions, if there are any, are well formed.

@@ -12,19 +12,17 @@ public struct HandshakeStateMachine: ~Copyable {
     private struct Reading {
         var parser: RequestHeadParser
         var bytes: [UInt8] = []
+
+        var head: RequestHead { parser.head(bytes: bytes) }
     }
 
-    private enum State {
-        case reading(Reading)
-        case decided
-    }
-
-    private var state: State
+    /// What came so far; nil once it is decided.
+    private var reading: Reading?
     private let deadline: Instant
 
     /// A machine for one connection that has until `deadline` to send a whole head.
     public init(limits: HandshakeLimits = HandshakeLimits(), deadline: Instant) {
-        state = .reading(Reading(parser: RequestHeadParser(limits: limits)))
+        reading = Reading(parser: RequestHeadParser(limits: limits))
         self.deadline = deadline
     }
 
@@ -33,40 +31,42 @@ public struct HandshakeStateMachine: ~Copyable {
     /// The bytes are the caller's and are not kept beyond the call other than as a copy. A head that
     /// is not complete by the deadline is refused here too, should the timer be late.
     public mutating func received(_ bytes: Span<UInt8>, at now: Instant) -> HandshakeAction {
-        guard case .reading(var reading) = state else { return .needMoreBytes }
-        // Gives up the other reference to the bytes, so that they are appended to in place.
-        state = .decided
-        switch reading.parser.read(bytes) {
+        guard let progress = reading?.parser.read(bytes) else { return .needMoreBytes }
+        switch progress {
         case .incomplete:
-            guard now < deadline else { return .refuse(HandshakeViolation.deadlinePassed.refusal) }
-            reading.bytes.append(bytes)
-            state = .reading(reading)
+            guard now < deadline else { return refuse(.deadlinePassed) }
+            reading?.bytes.append(bytes)
             return .needMoreBytes
         case .complete(let consumed):
-            reading.bytes.append(bytes.extracting(first: consumed))
-            let head = reading.parser.head(bytes: reading.bytes)
+            reading?.bytes.append(bytes.extracting(first: consumed))
+            guard let head = reading?.head else { return .needMoreBytes }
+            reading = nil
             return switch HandshakeRules.judge(head) {
             case .ordinary: .request(head, consumed: consumed)
             case .upgrade(let request): .upgrade(request, consumed: consumed)
             case .broken(let violation): .refuse(violation.refusal)
             }
         case .broken(let violation):
-            return .refuse(violation.refusal)
+            return refuse(violation)
         }
     }
 
     /// Refuses the client once the deadline has come; earlier it changes nothing.
     public mutating func timerFired(at now: Instant) -> HandshakeAction {
-        guard case .reading = state, now >= deadline else { return .needMoreBytes }
-        state = .decided
-        return .refuse(HandshakeViolation.deadlinePassed.refusal)
+        guard reading != nil, now >= deadline else { return .needMoreBytes }
+        return refuse(.deadlinePassed)
     }
 
     /// Drops what was read: the client is gone or will send no more.
     ///
     /// A client that has only shut down its side still gets the answer to a complete head.
     public mutating func transportClosed() {
-        state = .decided
+        reading = nil
+    }
+
+    private mutating func refuse(_ violation: HandshakeViolation) -> HandshakeAction {
+        reading = nil
+        return .refuse(violation.refusal)
     }
 }
 

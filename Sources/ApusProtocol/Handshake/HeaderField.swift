@@ -23,7 +23,7 @@ public struct HeaderField: Hashable, Sendable {
     /// A name or value with a line end in it would let whoever chose it write fields, or a whole
     /// response, of their own.
     func check(isReserved: (String) -> Bool) throws(HandshakeError) {
-        guard Array(name.utf8).isToken, name.utf8.count <= Self.byteCountMax else {
+        guard name.utf8.isToken, name.utf8.count <= Self.byteCountMax else {
             throw .fieldNameInvalid(name)
         }
         guard value.utf8.allSatisfy(\.isFieldCharacter), value.utf8.count <= Self.byteCountMax

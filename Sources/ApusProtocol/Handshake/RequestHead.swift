@@ -65,7 +65,9 @@ public struct RequestHead: Equatable, Sendable {
 
     /// Whether such a list has this element, without regard to case.
     public func list(of name: String, contains element: String) -> Bool {
-        elements(of: name).contains { $0.equalsIgnoringCase(element.utf8) }
+        fields.contains { field in
+            matches(field, name) && slice(field.value).listContains(element.utf8)
+        }
     }
 
     /// The elements of the list, empty ones too.
@@ -80,11 +82,24 @@ public struct RequestHead: Equatable, Sendable {
         fields.filter { matches($0, name) }.map { slice($0.value) }
     }
 
+    /// How often a field that may come once is there.
+    enum Occurrence {
+        case never
+        case once(ArraySlice<UInt8>)
+        case repeated
+    }
+
+    func occurrence(of name: String) -> Occurrence {
+        guard let first = fields.firstIndex(where: { matches($0, name) }) else { return .never }
+        let isRepeated = fields[(first + 1)...].contains { matches($0, name) }
+        return isRepeated ? .repeated : .once(slice(fields[first].value))
+    }
+
     var methodBytes: ArraySlice<UInt8> { slice(methodRange) }
     var targetBytes: ArraySlice<UInt8> { slice(targetRange) }
 
     private func matches(_ field: Field, _ name: String) -> Bool {
-        slice(field.name).equalsIgnoringCase(name.utf8)
+        field.name.count == name.utf8.count && slice(field.name).equalsIgnoringCase(name.utf8)
     }
 
     private func slice(_ range: Range<UInt32>) -> ArraySlice<UInt8> {

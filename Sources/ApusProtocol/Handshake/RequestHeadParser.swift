@@ -22,6 +22,9 @@ struct RequestHeadParser {
     /// Longer than every method that IANA registers.
     private static let methodByteCountMax = 32
 
+    /// What browsers send fits without a second allocation.
+    private static let usualFieldCount = 16
+
     private let limits: HandshakeLimits
     private var state = State.start
     /// How many bytes of the head were read; the position of the byte at hand.
@@ -31,6 +34,11 @@ struct RequestHeadParser {
     private var method: Range<UInt32> = 0..<0
     private var target: Range<UInt32> = 0..<0
     private var fields: [RequestHead.Field] = []
+    /// The parts of the field line at hand, kept apart from `fields` until it ends: an array costs
+    /// more to write to than a number.
+    private var nameEnd = 0
+    private var valueStart = 0
+    private var valueEnd = 0
 
     init(limits: HandshakeLimits) {
         self.limits = limits
@@ -43,13 +51,33 @@ struct RequestHeadParser {
 
     /// Reads the next piece, not beyond the end of the head.
     mutating func read(_ bytes: Span<UInt8>) -> Progress {
-        for index in bytes.indices {
+        var index = 0
+        while index < bytes.count {
             guard position < limits.headByteCountMax else { return .broken(.headTooLong) }
             if let violation = read(bytes[index]) { return .broken(violation) }
             position += 1
-            if state == .complete { return .complete(consumed: index + 1) }
+            index += 1
+            switch state {
+            case .complete: return .complete(consumed: index)
+            case .value: index = skipVisible(bytes, from: index)
+            default: break
+            }
         }
         return .incomplete
+    }
+
+    /// Goes over the visible ASCII of a value, most of a head, without a look at the state per byte.
+    ///
+    /// Stops at the limits too; the byte that breaks one is for the state to judge.
+    private mutating func skipVisible(_ bytes: Span<UInt8>, from index: Int) -> Int {
+        let lineRoom = limits.fieldLineByteCountMax - (position - start)
+        let room = min(limits.headByteCountMax - position, lineRoom)
+        let end = min(bytes.count, index + room)
+        var next = index
+        while next < end, bytes[next] > 0x20, bytes[next] < 0x7F { next += 1 }
+        position += next - index
+        if next > index { valueEnd = position }
+        return next
     }
 
     private mutating func read(_ byte: UInt8) -> HandshakeViolation? {
@@ -141,9 +169,7 @@ struct RequestHeadParser {
     private mutating func readName(_ byte: UInt8) -> HandshakeViolation? {
         guard position - start < limits.fieldLineByteCountMax else { return .fieldLineTooLong }
         if byte == .colon {
-            // The value is empty until a byte of it is seen.
-            let end = UInt32(truncatingIfNeeded: position + 1)
-            fields.append(RequestHead.Field(name: range(start..<position), value: end..<end))
+            nameEnd = position
             return proceed(to: .valueStart)
         }
         return byte.isTokenCharacter ? nil : .malformedFieldName
@@ -153,24 +179,29 @@ struct RequestHeadParser {
         if byte.isWhitespace {
             return position - start < limits.fieldLineByteCountMax ? nil : .fieldLineTooLong
         }
-        let here = UInt32(truncatingIfNeeded: position)
-        fields[fields.count - 1].value = here..<here
+        // The value is empty until a byte of it is seen.
+        valueStart = position
+        valueEnd = position
         state = .value
         return readValue(byte)
     }
 
     private mutating func readValue(_ byte: UInt8) -> HandshakeViolation? {
-        if byte == .carriageReturn { return proceed(to: .fieldFeed) }
-        if byte == .lineFeed { return .malformedLineEnd }
-        guard byte.isFieldCharacter else { return .malformedFieldValue }
+        guard byte.isFieldCharacter else { return readValueEnd(byte) }
         guard position - start < limits.fieldLineByteCountMax else { return .fieldLineTooLong }
         // White space counts once something follows it: what trails the value is trimmed.
-        if !byte.isWhitespace {
-            let field = fields.count - 1
-            let end = UInt32(truncatingIfNeeded: position + 1)
-            fields[field].value = fields[field].value.lowerBound..<end
-        }
+        if !byte.isWhitespace { valueEnd = position + 1 }
         return nil
+    }
+
+    private mutating func readValueEnd(_ byte: UInt8) -> HandshakeViolation? {
+        if byte == .lineFeed { return .malformedLineEnd }
+        guard byte == .carriageReturn else { return .malformedFieldValue }
+        if fields.isEmpty { fields.reserveCapacity(Self.usualFieldCount) }
+        fields.append(
+            RequestHead.Field(name: range(start..<nameEnd), value: range(valueStart..<valueEnd))
+        )
+        return proceed(to: .fieldFeed)
     }
 
     /// Positions are below the limit of the head, which 32 bits hold.

@@ -79,4 +79,16 @@ import Testing
             Outcome(sendInEveryWay(Draft.ordinary.bytes, limits: wide)) == .refused(.headTooLong)
         )
     }
+
+    @Test func `limits can be as good as none`() {
+        let limits = HandshakeLimits(
+            headByteCountMax: Int(Int32.max),
+            fieldCountMax: .max,
+            targetByteCountMax: .max,
+            fieldLineByteCountMax: .max
+        )
+        var draft = Draft.ordinary.adding("X: " + String(repeating: "a", count: 100_000))
+        draft.fields += Array(repeating: "Y: b", count: 1_000)
+        #expect(Outcome(send(draft.bytes, limits: limits)) == .request)
+    }
 }
