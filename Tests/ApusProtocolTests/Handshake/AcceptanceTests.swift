@@ -8,9 +8,9 @@ import Testing
 @Suite(.rfc6455("4.2.2"))
 struct `Acceptances` {
     @Test(.rfc6455("1.2")) func `is that of the RFC's example`() throws {
-        let request = try upgrade(Draft.handshake)
+        let request = try upgradeRequest(HeadDraft.handshake)
         #expect(
-            try request.acceptance(protocol: "chat").text == """
+            try request.acceptance(protocol: "chat").wireText == """
                 HTTP/1.1 101 Switching Protocols\r
                 Upgrade: websocket\r
                 Connection: Upgrade\r
@@ -23,13 +23,13 @@ struct `Acceptances` {
     }
 
     @Test func `names no subprotocol where none is selected and adds fields in order`() throws {
-        let request = try upgrade(Draft.handshake)
+        let request = try upgradeRequest(HeadDraft.handshake)
         let fields = [
             HeaderField("Set-Cookie", "a=b; Path=/"), HeaderField("Set-Cookie", "c=\u{E4}"),
             HeaderField("X-Empty", ""),
         ]
         #expect(
-            try request.acceptance(fields: fields).text == """
+            try request.acceptance(fields: fields).wireText == """
                 HTTP/1.1 101 Switching Protocols\r
                 Upgrade: websocket\r
                 Connection: Upgrade\r
@@ -48,18 +48,20 @@ struct `Acceptances` {
     ])
     func `echoes the subprotocol in the client's case`(selection: String, echo: String) throws {
         let line = "Sec-WebSocket-Protocol: Chat, v2.CHAT, x, X"
-        let request = try upgrade(Draft.handshake.replacing("Sec-WebSocket-Protocol", with: line))
-        let text = try request.acceptance(protocol: selection).text
+        let request = try upgradeRequest(
+            HeadDraft.handshake.replacing("Sec-WebSocket-Protocol", with: line)
+        )
+        let text = try request.acceptance(protocol: selection).wireText
         #expect(text.contains("\r\nSec-WebSocket-Protocol: \(echo)\r\n"))
     }
 
     @Test(arguments: ["", "other", "chat, superchat", "chat ", "chat\r\nX: a"])
     func `never selects a subprotocol that was not offered`(selection: String) throws {
-        let request = try upgrade(Draft.handshake)
+        let request = try upgradeRequest(HeadDraft.handshake)
         #expect(throws: HandshakeError.protocolNotOffered(selection)) {
             try request.acceptance(protocol: selection)
         }
-        let bare = try upgrade(Draft.handshake.replacing("Sec-WebSocket-Protocol"))
+        let bare = try upgradeRequest(HeadDraft.handshake.replacing("Sec-WebSocket-Protocol"))
         #expect(throws: HandshakeError.protocolNotOffered("chat")) {
             try bare.acceptance(protocol: "chat")
         }
@@ -83,7 +85,7 @@ struct `Acceptances` {
 
     @Test(arguments: injections)
     func `lets no field inject another`(field: HeaderField, error: HandshakeError) throws {
-        let request = try upgrade(Draft.handshake)
+        let request = try upgradeRequest(HeadDraft.handshake)
         #expect(throws: error) { try request.acceptance(fields: [field]) }
         #expect(throws: error) { try Refusal(status: 403, reason: "", fields: [field]) }
         #expect(throws: error) { try HTTPReply.bytes(status: 200, fields: [field]) }
@@ -94,7 +96,7 @@ struct `Acceptances` {
         "Sec-WebSocket-Extensions", "Sec-WebSocket-Version", "Content-Length", "Transfer-Encoding",
     ])
     func `leaves its own fields to nobody`(name: String) throws {
-        let request = try upgrade(Draft.handshake)
+        let request = try upgradeRequest(HeadDraft.handshake)
         #expect(throws: HandshakeError.fieldReserved(name)) {
             try request.acceptance(fields: [HeaderField(name, "a")])
         }

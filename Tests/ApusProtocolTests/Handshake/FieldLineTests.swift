@@ -7,8 +7,8 @@ import Testing
 
 @Suite(.rfc9112("5"))
 struct `Field lines` {
-    private static func line(_ line: String, _ outcome: Outcome) -> Vector {
-        Vector(line.debugDescription, Draft.handshake.adding(line), outcome)
+    private static func line(_ line: String, _ outcome: HandshakeOutcome) -> HandshakeVector {
+        HandshakeVector(line.debugDescription, HeadDraft.handshake.adding(line), outcome)
     }
 
     @Test(arguments: [
@@ -20,7 +20,7 @@ struct `Field lines` {
         line("!#$%&'*+-.^_`|~09: a", .upgrade),
         line("X: a: b", .upgrade),
     ])
-    func `server takes what the grammar allows`(vector: Vector) {
+    func `server takes what the grammar allows`(vector: HandshakeVector) {
         vector.verify()
     }
 
@@ -44,28 +44,44 @@ struct `Field lines` {
         line("X: a\r\n b", .refused(.foldedLine)),
         line("X: a\r\n\tb", .refused(.foldedLine)),
     ])
-    func `server refuses what two readers could read in two ways`(vector: Vector) {
+    func `server refuses what two readers could read in two ways`(vector: HandshakeVector) {
         vector.verify()
     }
 
     @Test(arguments: [
-        Vector(
+        HandshakeVector(
             "white space before the first field",
             raw: "GET / HTTP/1.1\r\n Host: a\r\n\r\n",
             .foldedLine
         ),
-        Vector("LF after the request line", raw: "GET / HTTP/1.1\nHost: a", .malformedLineEnd),
-        Vector("CR after the request line", raw: "GET / HTTP/1.1\rHost: a", .malformedLineEnd),
-        Vector("LF ends the head", raw: "GET / HTTP/1.1\r\nHost: a\r\n\n", .malformedLineEnd),
-        Vector("CR ends the head", raw: "GET / HTTP/1.1\r\nHost: a\r\n\r\r", .malformedLineEnd),
+        HandshakeVector(
+            "LF after the request line",
+            raw: "GET / HTTP/1.1\nHost: a",
+            .malformedLineEnd
+        ),
+        HandshakeVector(
+            "CR after the request line",
+            raw: "GET / HTTP/1.1\rHost: a",
+            .malformedLineEnd
+        ),
+        HandshakeVector(
+            "LF ends the head",
+            raw: "GET / HTTP/1.1\r\nHost: a\r\n\n",
+            .malformedLineEnd
+        ),
+        HandshakeVector(
+            "CR ends the head",
+            raw: "GET / HTTP/1.1\r\nHost: a\r\n\r\r",
+            .malformedLineEnd
+        ),
     ])
-    func `server refuses other line ends than CR LF`(vector: Vector) {
+    func `server refuses other line ends than CR LF`(vector: HandshakeVector) {
         vector.verify()
     }
 
     @Test func `head gives names and values as received`() throws {
-        let head = try request(
-            Draft.ordinary.adding("X-Empty:", "X-Wide: \t a  b\t ", "x-wide:c", "Accept: */*")
+        let head = try ordinaryHead(
+            HeadDraft.ordinary.adding("X-Empty:", "X-Wide: \t a  b\t ", "x-wide:c", "Accept: */*")
         )
         #expect(head.method == "GET")
         #expect(head.target == "/index.html")
@@ -84,8 +100,8 @@ struct `Field lines` {
     }
 
     @Test func `list runs over all lines of a name without empty elements`() throws {
-        let head = try request(
-            Draft.ordinary.adding("Via: a ,, b\t,", "Vias: x", "via: ,C", "Via:")
+        let head = try ordinaryHead(
+            HeadDraft.ordinary.adding("Via: a ,, b\t,", "Vias: x", "via: ,C", "Via:")
         )
         #expect(head.list(of: "Via") == ["a", "b", "C"])
         #expect(head.list(of: "Via", contains: "c"))
@@ -96,7 +112,7 @@ struct `Field lines` {
     @Test func `bytes that are not UTF-8 are replaced`() {
         var bytes = Array("GET / HTTP/1.1\r\nHost: a\r\nX: ".utf8)
         bytes += [0xFF, 0x41, 0x0D, 0x0A, 0x0D, 0x0A]
-        guard case .request(let head, consumed: bytes.count) = sendInEveryWay(bytes) else {
+        guard case .request(let head, consumed: bytes.count) = sendHeadInEveryWay(bytes) else {
             Issue.record("not a request")
             return
         }

@@ -28,8 +28,8 @@ private struct SeededGenerator: RandomNumberGenerator {
 
     private static func mutated(_ generator: inout SeededGenerator) -> [UInt8] {
         let drafts = [
-            Draft.handshake, .ordinary,
-            Draft.handshake.adding(
+            HeadDraft.handshake, .ordinary,
+            HeadDraft.handshake.adding(
                 "Cookie: a=b; c=\"d\"",
                 "Sec-WebSocket-Extensions: permessage-deflate; a=\"b\", c"
             ).requesting("GET http://a:80/b?c HTTP/1.1"),
@@ -63,7 +63,7 @@ private struct SeededGenerator: RandomNumberGenerator {
             #expect(!request.host.isEmpty && request.path.hasPrefix("/"))
             #expect(request.key.utf8.count == 24 && request.query != request.path)
             let acceptance = try request.acceptance(protocol: request.requestedProtocols.first)
-            #expect(acceptance.text.hasSuffix("\r\n\r\n"))
+            #expect(acceptance.wireText.hasSuffix("\r\n\r\n"))
         }
     }
 
@@ -80,13 +80,16 @@ private struct SeededGenerator: RandomNumberGenerator {
         var generator = SeededGenerator(state: seed)
         for round in 0..<100 {
             let bytes = Self.mutated(&generator)
-            let whole = send(bytes)
-            let single = send(bytes.indices.map { bytes[$0...$0] })
-            #expect(whole == single, "seed \(seed), round \(round): \(bytes.text.debugDescription)")
+            let whole = sendHead(bytes)
+            let single = sendHead(bytes.indices.map { bytes[$0...$0] })
+            #expect(
+                whole == single,
+                "seed \(seed), round \(round): \(bytes.wireText.debugDescription)"
+            )
             var cuts = (0..<3).map { _ in Int.random(in: 0...bytes.count, using: &generator) }
             cuts = [0] + cuts.sorted() + [bytes.count]
             let pieces = zip(cuts, cuts.dropFirst()).map { bytes[$0..<$1] }
-            #expect(whole == send(pieces), "seed \(seed), round \(round), cuts \(cuts)")
+            #expect(whole == sendHead(pieces), "seed \(seed), round \(round), cuts \(cuts)")
             try Self.use(whole)
         }
     }
@@ -95,11 +98,11 @@ private struct SeededGenerator: RandomNumberGenerator {
     func `server refuses noise before it has read much`(seed: UInt64) {
         var generator = SeededGenerator(state: seed)
         let noise = (0..<4_096).map { _ in UInt8.random(in: .min ... .max, using: &generator) }
-        guard case .refuse(let refusal) = send(noise) else {
+        guard case .refuse(let refusal) = sendHead(noise) else {
             Issue.record("seed \(seed): noise was taken for a request")
             return
         }
         #expect(refusal.status == 400, "seed \(seed)")
-        #expect(send(Array(noise.prefix(64))) == .refuse(refusal), "seed \(seed)")
+        #expect(sendHead(Array(noise.prefix(64))) == .refuse(refusal), "seed \(seed)")
     }
 }

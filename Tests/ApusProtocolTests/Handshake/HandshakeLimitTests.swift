@@ -9,52 +9,52 @@ import Testing
     /// The number of field lines counts, whatever their names and wherever Upgrade stands.
     @Test(arguments: [false, true])
     func `a head has at most 100 fields`(upgradeIsLast: Bool) {
-        var draft = Draft.handshake
+        var draft = HeadDraft.handshake
         let others = Array(repeating: "X: a", count: 100 - draft.fields.count)
         draft.fields = upgradeIsLast ? others + draft.fields : draft.fields + others
-        #expect(Outcome(sendInEveryWay(draft.bytes)) == .upgrade)
+        #expect(HandshakeOutcome(sendHeadInEveryWay(draft.bytes)) == .upgrade)
         draft.fields.insert("X: a", at: 0)
-        #expect(Outcome(sendInEveryWay(draft.bytes)) == .refused(.tooManyFields))
+        #expect(HandshakeOutcome(sendHeadInEveryWay(draft.bytes)) == .refused(.tooManyFields))
     }
 
     @Test func `a thousand fields of one name are too many`() {
-        var draft = Draft.ordinary
+        var draft = HeadDraft.ordinary
         draft.fields += Array(repeating: "X: a", count: 1_000)
-        draft.fields += Draft.handshake.fields
-        #expect(Outcome(sendInEveryWay(draft.bytes)) == .refused(.tooManyFields))
+        draft.fields += HeadDraft.handshake.fields
+        #expect(HandshakeOutcome(sendHeadInEveryWay(draft.bytes)) == .refused(.tooManyFields))
     }
 
     @Test(arguments: [
-        (8_192, Outcome.request), (8_193, .refused(.targetTooLong)),
+        (8_192, HandshakeOutcome.request), (8_193, .refused(.targetTooLong)),
     ])
-    func `a target has at most 8 KiB`(byteCount: Int, outcome: Outcome) {
+    func `a target has at most 8 KiB`(byteCount: Int, outcome: HandshakeOutcome) {
         let target = "/" + String(repeating: "a", count: byteCount - 1)
-        let draft = Draft.ordinary.requesting("GET \(target) HTTP/1.1")
-        #expect(Outcome(sendInEveryWay(draft.bytes)) == outcome)
+        let draft = HeadDraft.ordinary.requesting("GET \(target) HTTP/1.1")
+        #expect(HandshakeOutcome(sendHeadInEveryWay(draft.bytes)) == outcome)
     }
 
     @Test(arguments: [
-        (8_192, Outcome.request), (8_193, .refused(.fieldLineTooLong)),
+        (8_192, HandshakeOutcome.request), (8_193, .refused(.fieldLineTooLong)),
     ])
-    func `a field line has at most 8 KiB`(byteCount: Int, outcome: Outcome) {
-        let value = Draft.ordinary.adding("X: " + String(repeating: "a", count: byteCount - 3))
-        #expect(Outcome(sendInEveryWay(value.bytes)) == outcome)
-        let space = Draft.ordinary.adding("X:" + String(repeating: " ", count: byteCount - 2))
-        #expect(Outcome(sendInEveryWay(space.bytes)) == outcome)
-        let name = Draft.ordinary.adding(String(repeating: "X", count: byteCount - 1) + ":")
-        #expect(Outcome(sendInEveryWay(name.bytes)) == outcome)
+    func `a field line has at most 8 KiB`(byteCount: Int, outcome: HandshakeOutcome) {
+        let value = HeadDraft.ordinary.adding("X: " + String(repeating: "a", count: byteCount - 3))
+        #expect(HandshakeOutcome(sendHeadInEveryWay(value.bytes)) == outcome)
+        let space = HeadDraft.ordinary.adding("X:" + String(repeating: " ", count: byteCount - 2))
+        #expect(HandshakeOutcome(sendHeadInEveryWay(space.bytes)) == outcome)
+        let name = HeadDraft.ordinary.adding(String(repeating: "X", count: byteCount - 1) + ":")
+        #expect(HandshakeOutcome(sendHeadInEveryWay(name.bytes)) == outcome)
     }
 
     @Test(arguments: [
-        (16_384, Outcome.request), (16_385, .refused(.headTooLong)),
+        (16_384, HandshakeOutcome.request), (16_385, .refused(.headTooLong)),
     ])
-    func `a head has at most 16 KiB`(byteCount: Int, outcome: Outcome) {
+    func `a head has at most 16 KiB`(byteCount: Int, outcome: HandshakeOutcome) {
         let long = "X: " + String(repeating: "a", count: 7_000)
-        let draft = Draft.ordinary.adding(long, long)
+        let draft = HeadDraft.ordinary.adding(long, long)
         let rest = byteCount - draft.bytes.count - "Y: \r\n".utf8.count
         let full = draft.adding("Y: " + String(repeating: "b", count: rest))
         #expect(full.bytes.count == byteCount)
-        #expect(Outcome(sendInEveryWay(full.bytes)) == outcome)
+        #expect(HandshakeOutcome(sendHeadInEveryWay(full.bytes)) == outcome)
     }
 
     @Test func `other limits can be set`() {
@@ -64,19 +64,20 @@ import Testing
             targetByteCountMax: 4,
             fieldLineByteCountMax: 10
         )
-        func outcome(_ target: String, _ fields: String...) -> Outcome {
-            let draft = Draft(requestLine: "GET \(target) HTTP/1.1", fields: fields)
-            return Outcome(sendInEveryWay(draft.bytes, limits: limits))
+        func outcome(_ target: String, _ fields: String...) -> HandshakeOutcome {
+            let draft = HeadDraft(requestLine: "GET \(target) HTTP/1.1", fields: fields)
+            return HandshakeOutcome(sendHeadInEveryWay(draft.bytes, limits: limits))
         }
         #expect(outcome("/abc", "Host: abcd", "X:") == .request)
         #expect(outcome("/abcd", "Host: abc") == .refused(.targetTooLong))
         #expect(outcome("/", "Host: abcde") == .refused(.fieldLineTooLong))
         #expect(outcome("/", "Host: abc", "X:", "Y:") == .refused(.tooManyFields))
         let empty = Array(repeating: UInt8(ascii: "a"), count: 65)
-        #expect(Outcome(send(empty, limits: limits)) == .refused(.methodTooLong))
+        #expect(HandshakeOutcome(sendHead(empty, limits: limits)) == .refused(.methodTooLong))
         let wide = HandshakeLimits(headByteCountMax: 20)
         #expect(
-            Outcome(sendInEveryWay(Draft.ordinary.bytes, limits: wide)) == .refused(.headTooLong)
+            HandshakeOutcome(sendHeadInEveryWay(HeadDraft.ordinary.bytes, limits: wide))
+                == .refused(.headTooLong)
         )
     }
 
@@ -87,8 +88,8 @@ import Testing
             targetByteCountMax: .max,
             fieldLineByteCountMax: .max
         )
-        var draft = Draft.ordinary.adding("X: " + String(repeating: "a", count: 100_000))
+        var draft = HeadDraft.ordinary.adding("X: " + String(repeating: "a", count: 100_000))
         draft.fields += Array(repeating: "Y: b", count: 1_000)
-        #expect(Outcome(send(draft.bytes, limits: limits)) == .request)
+        #expect(HandshakeOutcome(sendHead(draft.bytes, limits: limits)) == .request)
     }
 }

@@ -7,17 +7,17 @@ import Testing
 
 @Suite(.rfc6455("4.2.1"))
 struct `Handshake rules` {
-    private static let good = Draft.handshake
+    private static let good = HeadDraft.handshake
 
     @Test func `server takes the handshake of the RFC`() {
-        Vector("RFC 6455 §1.2", Self.good, .upgrade).verify()
+        HandshakeVector("RFC 6455 §1.2", Self.good, .upgrade).verify()
     }
 
     @Test(arguments: ["POST", "HEAD", "OPTIONS", "PUT", "get", "CONNECT"])
     func `handshake is a GET`(method: String) {
         let draft = Self.good.requesting("\(method) /chat HTTP/1.1")
-        Vector(method, draft, .methodNotAllowed).verify()
-        Vector("with body", draft.adding("Content-Length: 5"), .methodNotAllowed).verify()
+        HandshakeVector(method, draft, .methodNotAllowed).verify()
+        HandshakeVector("with body", draft.adding("Content-Length: 5"), .methodNotAllowed).verify()
     }
 
     @Test(
@@ -29,8 +29,9 @@ struct `Handshake rules` {
         ]
     )
     func `server takes a host with an optional port`(host: String) {
-        Vector(host, Self.good.replacing("Host", with: "Host: \(host)"), .upgrade).verify()
-        Vector(host, Draft.ordinary.replacing("Host", with: "host:\(host)"), .request).verify()
+        HandshakeVector(host, Self.good.replacing("Host", with: "Host: \(host)"), .upgrade).verify()
+        HandshakeVector(host, HeadDraft.ordinary.replacing("Host", with: "host:\(host)"), .request)
+            .verify()
     }
 
     @Test(
@@ -44,50 +45,74 @@ struct `Handshake rules` {
         ]
     )
     func `server refuses a host that is none`(host: String) {
-        Vector(host, Self.good.replacing("Host", with: "Host: \(host)"), .hostInvalid).verify()
-        Vector(host, Draft.ordinary.replacing("Host", with: "Host: \(host)"), .hostInvalid).verify()
+        HandshakeVector(host, Self.good.replacing("Host", with: "Host: \(host)"), .hostInvalid)
+            .verify()
+        HandshakeVector(
+            host,
+            HeadDraft.ordinary.replacing("Host", with: "Host: \(host)"),
+            .hostInvalid
+        ).verify()
     }
 
-    @Test(.rfc9112("3.2"), arguments: [Draft.handshake, Draft.ordinary])
-    func `every request has one Host`(draft: Draft) {
-        Vector("none", draft.replacing("Host"), .hostMissing).verify()
-        Vector("two", draft.adding("host: server.example.com"), .hostRepeated).verify()
+    @Test(.rfc9112("3.2"), arguments: [HeadDraft.handshake, HeadDraft.ordinary])
+    func `every request has one Host`(draft: HeadDraft) {
+        HandshakeVector("none", draft.replacing("Host"), .hostMissing).verify()
+        HandshakeVector("two", draft.adding("host: server.example.com"), .hostRepeated).verify()
         let nul = draft.replacing("Host", with: "Host: a\u{0}b")
-        Vector("NUL", nul, .malformedFieldValue).verify()
+        HandshakeVector("NUL", nul, .malformedFieldValue).verify()
     }
 
     @Test(arguments: [
-        Vector("case", good.replacing("Upgrade", with: "uPGRADE: WebSocket"), .upgrade),
-        Vector("list", good.replacing("Upgrade", with: "Upgrade: h2c, websocket"), .upgrade),
-        Vector("list first", good.replacing("Upgrade", with: "Upgrade: websocket, h2c"), .upgrade),
-        Vector(
+        HandshakeVector("case", good.replacing("Upgrade", with: "uPGRADE: WebSocket"), .upgrade),
+        HandshakeVector(
+            "list",
+            good.replacing("Upgrade", with: "Upgrade: h2c, websocket"),
+            .upgrade
+        ),
+        HandshakeVector(
+            "list first",
+            good.replacing("Upgrade", with: "Upgrade: websocket, h2c"),
+            .upgrade
+        ),
+        HandshakeVector(
             "two lines",
             good.replacing("Upgrade", with: "Upgrade: h2c", "Upgrade: websocket"),
             .upgrade
         ),
-        Vector("missing", good.replacing("Upgrade"), .upgradeMissing),
-        Vector("h2c", good.replacing("Upgrade", with: "Upgrade: h2c"), .upgradeNotWebSocket),
-        Vector("empty", good.replacing("Upgrade", with: "Upgrade:"), .upgradeNotWebSocket),
-        Vector(
+        HandshakeVector("missing", good.replacing("Upgrade"), .upgradeMissing),
+        HandshakeVector(
+            "h2c",
+            good.replacing("Upgrade", with: "Upgrade: h2c"),
+            .upgradeNotWebSocket
+        ),
+        HandshakeVector("empty", good.replacing("Upgrade", with: "Upgrade:"), .upgradeNotWebSocket),
+        HandshakeVector(
             "prefix",
             good.replacing("Upgrade", with: "Upgrade: websocket2"),
             .upgradeNotWebSocket
         ),
-        Vector(
+        HandshakeVector(
             "versioned",
             good.replacing("Upgrade", with: "Upgrade: websocket/13"),
             .upgradeNotWebSocket
         ),
-        Vector("h2c alone", Draft.ordinary.adding("Upgrade: h2c"), .upgradeNotWebSocket),
+        HandshakeVector(
+            "h2c alone",
+            HeadDraft.ordinary.adding("Upgrade: h2c"),
+            .upgradeNotWebSocket
+        ),
     ])
-    func `Upgrade lists websocket`(vector: Vector) {
+    func `Upgrade lists websocket`(vector: HandshakeVector) {
         vector.verify()
     }
 
-    private static func connection(_ values: String..., outcome: Outcome) -> Vector {
+    private static func connection(
+        _ values: String...,
+        outcome: HandshakeOutcome
+    ) -> HandshakeVector {
         var draft = good.replacing("Connection")
         for value in values { draft = draft.adding("Connection: \(value)") }
-        return Vector(values.description, draft, outcome)
+        return HandshakeVector(values.description, draft, outcome)
     }
 
     @Test(arguments: [
@@ -102,7 +127,7 @@ struct `Handshake rules` {
         connection("close, upgrade", outcome: .refused(.connectionCloses)),
         connection("upgrade", "Close", outcome: .refused(.connectionCloses)),
     ])
-    func `Connection lists upgrade and not close`(vector: Vector) {
+    func `Connection lists upgrade and not close`(vector: HandshakeVector) {
         vector.verify()
     }
 
@@ -115,13 +140,16 @@ struct `Handshake rules` {
     ])
     func `handshake has no body`(lines: [String]) {
         let draft = lines.reduce(Self.good) { $0.adding($1) }
-        Vector("body", draft, .bodyOnUpgrade).verify()
+        HandshakeVector("body", draft, .bodyOnUpgrade).verify()
     }
 
-    private static func version(_ values: String..., violation: HandshakeViolation) -> Vector {
+    private static func version(
+        _ values: String...,
+        violation: HandshakeViolation
+    ) -> HandshakeVector {
         var draft = good.replacing("Sec-WebSocket-Version")
         for value in values { draft = draft.adding("Sec-WebSocket-Version: \(value)") }
-        return Vector(values.description, draft, violation)
+        return HandshakeVector(values.description, draft, violation)
     }
 
     @Test(
@@ -138,7 +166,7 @@ struct `Handshake rules` {
             version("13", "8", violation: .versionRepeated),
         ]
     )
-    func `version is 13`(vector: Vector) {
+    func `version is 13`(vector: HandshakeVector) {
         vector.verify()
     }
 
@@ -153,24 +181,26 @@ struct `Handshake rules` {
     )
     func `key is the base64 of 16 bytes`(key: String) {
         let draft = Self.good.replacing("Sec-WebSocket-Key", with: "Sec-WebSocket-Key: \(key)")
-        Vector(key, draft, .keyInvalid).verify()
+        HandshakeVector(key, draft, .keyInvalid).verify()
     }
 
     @Test(.rfc6455("11.3.1")) func `key comes once`() {
         let second = Self.good.adding("Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==")
-        Vector("twice", second, .keyRepeated).verify()
-        Vector("never", Self.good.replacing("Sec-WebSocket-Key"), .keyMissing).verify()
+        HandshakeVector("twice", second, .keyRepeated).verify()
+        HandshakeVector("never", Self.good.replacing("Sec-WebSocket-Key"), .keyMissing).verify()
     }
 
     @Test(.rfc6455("10.2")) func `origin comes at most once`() {
-        Vector("none", Self.good.replacing("Origin"), .upgrade).verify()
-        Vector("null", Self.good.replacing("Origin", with: "Origin: null"), .upgrade).verify()
-        Vector("two", Self.good.adding("Origin: http://example.com"), .originRepeated).verify()
+        HandshakeVector("none", Self.good.replacing("Origin"), .upgrade).verify()
+        HandshakeVector("null", Self.good.replacing("Origin", with: "Origin: null"), .upgrade)
+            .verify()
+        HandshakeVector("two", Self.good.adding("Origin: http://example.com"), .originRepeated)
+            .verify()
     }
 
-    private static func protocols(_ value: String, _ outcome: Outcome) -> Vector {
+    private static func protocols(_ value: String, _ outcome: HandshakeOutcome) -> HandshakeVector {
         let line = "Sec-WebSocket-Protocol: \(value)"
-        return Vector(value, good.replacing("Sec-WebSocket-Protocol", with: line), outcome)
+        return HandshakeVector(value, good.replacing("Sec-WebSocket-Protocol", with: line), outcome)
     }
 
     @Test(
@@ -191,15 +221,15 @@ struct `Handshake rules` {
             protocols("a, b, a", .refused(.protocolRepeated)),
         ]
     )
-    func `subprotocols are different tokens`(vector: Vector) {
+    func `subprotocols are different tokens`(vector: HandshakeVector) {
         vector.verify()
     }
 
     @Test func `subprotocols of two lines are one list`() {
         let draft = Self.good.adding("Sec-WebSocket-Protocol: other")
-        Vector("different", draft, .upgrade).verify()
+        HandshakeVector("different", draft, .upgrade).verify()
         let again = Self.good.adding("Sec-WebSocket-Protocol: chat")
-        Vector("the same", again, .protocolRepeated).verify()
+        HandshakeVector("the same", again, .protocolRepeated).verify()
     }
 
     @Test(
@@ -214,7 +244,7 @@ struct `Handshake rules` {
     )
     func `server takes well-formed extensions`(value: String) {
         let draft = Self.good.adding("Sec-WebSocket-Extensions: \(value)")
-        Vector(value, draft, .upgrade).verify()
+        HandshakeVector(value, draft, .upgrade).verify()
     }
 
     @Test(
@@ -229,6 +259,6 @@ struct `Handshake rules` {
     )
     func `server refuses malformed extensions`(value: String) {
         let draft = Self.good.adding("Sec-WebSocket-Extensions: \(value)")
-        Vector(value, draft, .extensionsMalformed).verify()
+        HandshakeVector(value, draft, .extensionsMalformed).verify()
     }
 }

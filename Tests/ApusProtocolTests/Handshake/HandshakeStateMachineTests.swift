@@ -6,19 +6,19 @@ import ApusTestSupport
 import Testing
 
 @Suite struct `Handshake machine` {
-    private let later = deadline.advanced(by: .seconds(1))
+    private let later = handshakeDeadline.advanced(by: .seconds(1))
 
     private func machine() -> HandshakeStateMachine {
-        HandshakeStateMachine(deadline: deadline)
+        HandshakeStateMachine(deadline: handshakeDeadline)
     }
 
     /// A masked "Hello" (RFC 6455 §5.7) and the start of another frame behind the head.
     @Test(.rfc6455("4.2")) func `leaves the client's first frames to the caller`() {
-        let head = Draft.handshake.bytes
+        let head = HeadDraft.handshake.bytes
         let frames: [UInt8] = [
             0x81, 0x85, 0x37, 0xFA, 0x21, 0x3D, 0x7F, 0x9F, 0x4D, 0x51, 0x58, 0x81, 0xFE,
         ]
-        guard case .upgrade(_, let consumed) = sendInEveryWay(head + frames) else {
+        guard case .upgrade(_, let consumed) = sendHeadInEveryWay(head + frames) else {
             Issue.record("not accepted")
             return
         }
@@ -26,8 +26,9 @@ import Testing
     }
 
     @Test func `leaves the body of a request to the caller`() {
-        let head = Draft.ordinary.requesting("POST / HTTP/1.1").adding("Content-Length: 3").bytes
-        guard case .request(_, let consumed) = sendInEveryWay(head + [0, 1, 2]) else {
+        let head = HeadDraft.ordinary.requesting("POST / HTTP/1.1").adding("Content-Length: 3")
+            .bytes
+        guard case .request(_, let consumed) = sendHeadInEveryWay(head + [0, 1, 2]) else {
             Issue.record("not a request")
             return
         }
@@ -35,11 +36,11 @@ import Testing
     }
 
     @Test func `counts consumed bytes from the start of the last piece`() {
-        let head = Draft.handshake.bytes
+        let head = HeadDraft.handshake.bytes
         var machine = machine()
-        #expect(machine.received(head[..<100], at: start) == .needMoreBytes)
+        #expect(machine.received(head[..<100], at: handshakeStart) == .needMoreBytes)
         let rest = Array(head[100...]) + [0x81]
-        guard case .upgrade(let request, let consumed) = machine.received(rest, at: start)
+        guard case .upgrade(let request, let consumed) = machine.received(rest, at: handshakeStart)
         else {
             Issue.record("not accepted")
             return
@@ -50,18 +51,22 @@ import Testing
 
     @Test func `ignores empty pieces`() {
         var machine = machine()
-        #expect(machine.received([UInt8](), at: start) == .needMoreBytes)
-        #expect(Outcome(machine.received(Draft.handshake.bytes, at: start)) == .upgrade)
+        #expect(machine.received([UInt8](), at: handshakeStart) == .needMoreBytes)
+        #expect(
+            HandshakeOutcome(machine.received(HeadDraft.handshake.bytes, at: handshakeStart))
+                == .upgrade
+        )
     }
 
     @Test func `refuses with 408 at the deadline and not before`() {
         var machine = machine()
-        let head = Draft.handshake.bytes
-        #expect(machine.received(head.dropLast(), at: start) == .needMoreBytes)
-        let before = Instant(nanoseconds: deadline.nanoseconds - 1)
+        let head = HeadDraft.handshake.bytes
+        #expect(machine.received(head.dropLast(), at: handshakeStart) == .needMoreBytes)
+        let before = Instant(nanoseconds: handshakeDeadline.nanoseconds - 1)
         #expect(machine.timerFired(at: before) == .needMoreBytes)
         #expect(
-            machine.timerFired(at: deadline) == .refuse(HandshakeViolation.deadlinePassed.refusal)
+            machine.timerFired(at: handshakeDeadline)
+                == .refuse(HandshakeViolation.deadlinePassed.refusal)
         )
         #expect(HandshakeViolation.deadlinePassed.refusal.status == 408)
         #expect(machine.timerFired(at: later) == .needMoreBytes)
@@ -70,25 +75,27 @@ import Testing
 
     @Test func `bytes now and then do not move the deadline`() {
         var machine = machine()
-        let head = Draft.handshake.bytes
-        #expect(machine.received(head[..<1], at: start) == .needMoreBytes)
+        let head = HeadDraft.handshake.bytes
+        #expect(machine.received(head[..<1], at: handshakeStart) == .needMoreBytes)
         #expect(
-            machine.received(head[1..<2], at: deadline)
+            machine.received(head[1..<2], at: handshakeDeadline)
                 == .refuse(HandshakeViolation.deadlinePassed.refusal)
         )
     }
 
     @Test func `takes a head whose end comes in time but is read late`() {
         var machine = machine()
-        #expect(Outcome(machine.received(Draft.handshake.bytes, at: later)) == .upgrade)
+        #expect(
+            HandshakeOutcome(machine.received(HeadDraft.handshake.bytes, at: later)) == .upgrade
+        )
     }
 
     @Test func `ignores everything after a decision`() {
-        let head = Draft.handshake.bytes
-        for bytes in [head, Draft.ordinary.bytes, [0]] {
+        let head = HeadDraft.handshake.bytes
+        for bytes in [head, HeadDraft.ordinary.bytes, [0]] {
             var machine = machine()
-            #expect(machine.received(bytes, at: start) != .needMoreBytes)
-            #expect(machine.received(head, at: start) == .needMoreBytes)
+            #expect(machine.received(bytes, at: handshakeStart) != .needMoreBytes)
+            #expect(machine.received(head, at: handshakeStart) == .needMoreBytes)
             #expect(machine.timerFired(at: later) == .needMoreBytes)
             machine.transportClosed()
         }
@@ -97,7 +104,7 @@ import Testing
     @Test func `ignores everything after the client is gone`() {
         var machine = machine()
         machine.transportClosed()
-        #expect(machine.received(Draft.handshake.bytes, at: start) == .needMoreBytes)
+        #expect(machine.received(HeadDraft.handshake.bytes, at: handshakeStart) == .needMoreBytes)
         #expect(machine.timerFired(at: later) == .needMoreBytes)
     }
 }

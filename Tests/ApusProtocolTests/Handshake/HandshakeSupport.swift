@@ -5,12 +5,12 @@ import ApusProtocol
 import Testing
 
 /// A request head to be changed by a test and sent.
-struct Draft {
+struct HeadDraft {
     var requestLine: String
     var fields: [String]
 
     /// The client's handshake of RFC 6455 §1.2.
-    static let handshake = Draft(
+    static let handshake = HeadDraft(
         requestLine: "GET /chat HTTP/1.1",
         fields: [
             "Host: server.example.com",
@@ -24,26 +24,26 @@ struct Draft {
     )
 
     /// What a browser's first visit may look like.
-    static let ordinary = Draft(
+    static let ordinary = HeadDraft(
         requestLine: "GET /index.html HTTP/1.1",
         fields: ["Host: example.com", "Accept: text/html"]
     )
 
-    func requesting(_ line: String) -> Draft {
-        Draft(requestLine: line, fields: fields)
+    func requesting(_ line: String) -> HeadDraft {
+        HeadDraft(requestLine: line, fields: fields)
     }
 
-    func adding(_ lines: String...) -> Draft {
-        Draft(requestLine: requestLine, fields: fields + lines)
+    func adding(_ lines: String...) -> HeadDraft {
+        HeadDraft(requestLine: requestLine, fields: fields + lines)
     }
 
     /// Puts other lines, or none, in place of those with this name.
-    func replacing(_ name: String, with lines: String...) -> Draft {
+    func replacing(_ name: String, with lines: String...) -> HeadDraft {
         let prefix = name.lowercased() + ":"
         let index = fields.firstIndex { $0.lowercased().hasPrefix(prefix) } ?? fields.count
         var others = fields.filter { !$0.lowercased().hasPrefix(prefix) }
         others.insert(contentsOf: lines, at: index)
-        return Draft(requestLine: requestLine, fields: others)
+        return HeadDraft(requestLine: requestLine, fields: others)
     }
 
     var text: String { ([requestLine] + fields).map { $0 + "\r\n" }.joined() + "\r\n" }
@@ -51,7 +51,7 @@ struct Draft {
 }
 
 /// What a machine makes of a client's bytes, without the details of a head.
-enum Outcome: Equatable {
+enum HandshakeOutcome: Equatable {
     case undecided
     case request
     case upgrade
@@ -69,16 +69,16 @@ enum Outcome: Equatable {
 }
 
 /// One input and what has to come of it.
-struct Vector: CustomTestStringConvertible {
+struct HandshakeVector: CustomTestStringConvertible {
     let testDescription: String
     let bytes: [UInt8]
-    let outcome: Outcome
+    let outcome: HandshakeOutcome
 
-    init(_ name: String, _ draft: Draft, _ outcome: Outcome) {
+    init(_ name: String, _ draft: HeadDraft, _ outcome: HandshakeOutcome) {
         self.init(name, draft.bytes, outcome)
     }
 
-    init(_ name: String, _ draft: Draft, _ violation: HandshakeViolation) {
+    init(_ name: String, _ draft: HeadDraft, _ violation: HandshakeViolation) {
         self.init(name, draft.bytes, .refused(violation))
     }
 
@@ -86,7 +86,7 @@ struct Vector: CustomTestStringConvertible {
         self.init(name, Array(text.utf8), .refused(violation))
     }
 
-    init(_ name: String, _ bytes: [UInt8], _ outcome: Outcome) {
+    init(_ name: String, _ bytes: [UInt8], _ outcome: HandshakeOutcome) {
         testDescription = name
         self.bytes = bytes
         self.outcome = outcome
@@ -94,26 +94,26 @@ struct Vector: CustomTestStringConvertible {
 
     /// Sends the input whole and in every other way, and expects the outcome.
     func verify(sourceLocation: SourceLocation = #_sourceLocation) {
-        let action = sendInEveryWay(bytes, sourceLocation: sourceLocation)
-        #expect(Outcome(action) == outcome, sourceLocation: sourceLocation)
+        let action = sendHeadInEveryWay(bytes, sourceLocation: sourceLocation)
+        #expect(HandshakeOutcome(action) == outcome, sourceLocation: sourceLocation)
     }
 }
 
 /// Long before any deadline of these tests.
-let start = Instant(nanoseconds: 1_000)
-let deadline = start.advanced(by: .seconds(10))
+let handshakeStart = Instant(nanoseconds: 1_000)
+let handshakeDeadline = handshakeStart.advanced(by: .seconds(10))
 
 /// Sends pieces to a new machine until it decides.
 ///
 /// `consumed` of the action counts from the first byte of the first piece.
-func send(
+func sendHead(
     _ pieces: [ArraySlice<UInt8>],
     limits: HandshakeLimits = HandshakeLimits()
 ) -> HandshakeAction {
-    var machine = HandshakeStateMachine(limits: limits, deadline: deadline)
+    var machine = HandshakeStateMachine(limits: limits, deadline: handshakeDeadline)
     var sent = 0
     for piece in pieces {
-        switch machine.received(piece.span, at: start) {
+        switch machine.received(piece.span, at: handshakeStart) {
         case .needMoreBytes: sent += piece.count
         case .request(let head, let consumed): return .request(head, consumed: sent + consumed)
         case .upgrade(let request, let consumed):
@@ -125,11 +125,11 @@ func send(
 }
 
 /// Sends the bytes in one piece.
-func send(
+func sendHead(
     _ bytes: [UInt8],
     limits: HandshakeLimits = HandshakeLimits()
 ) -> HandshakeAction {
-    send([bytes[...]], limits: limits)
+    sendHead([bytes[...]], limits: limits)
 }
 
 /// Sends the bytes whole, byte by byte, and cut in two at every place.
@@ -137,33 +137,33 @@ func send(
 /// Long inputs are cut at places spread over them and at the last ones, where limits are reached.
 /// Returns what came of the whole after it was found equal to all others.
 @discardableResult
-func sendInEveryWay(
+func sendHeadInEveryWay(
     _ bytes: [UInt8],
     limits: HandshakeLimits = HandshakeLimits(),
     sourceLocation: SourceLocation = #_sourceLocation
 ) -> HandshakeAction {
-    let whole = send(bytes, limits: limits)
-    let single = send(bytes.indices.map { bytes[$0...$0] }, limits: limits)
+    let whole = sendHead(bytes, limits: limits)
+    let single = sendHead(bytes.indices.map { bytes[$0...$0] }, limits: limits)
     #expect(single == whole, "byte by byte", sourceLocation: sourceLocation)
     let step = bytes.count <= 1_024 ? 1 : bytes.count / 64
     for cut in bytes.indices where cut % step == 0 || cut > bytes.count - 8 {
-        let halves = send([bytes[..<cut], bytes[cut...]], limits: limits)
+        let halves = sendHead([bytes[..<cut], bytes[cut...]], limits: limits)
         #expect(halves == whole, "cut at \(cut)", sourceLocation: sourceLocation)
     }
     return whole
 }
 
 /// The handshake that a draft makes; fails the test where it makes none.
-func upgrade(_ draft: Draft) throws -> UpgradeRequest {
-    guard case .upgrade(let request, _) = send(draft.bytes) else {
+func upgradeRequest(_ draft: HeadDraft) throws -> UpgradeRequest {
+    guard case .upgrade(let request, _) = sendHead(draft.bytes) else {
         throw UnexpectedOutcome(text: draft.text)
     }
     return request
 }
 
 /// The head of an ordinary request; fails the test where it is none.
-func request(_ draft: Draft) throws -> RequestHead {
-    guard case .request(let head, _) = send(draft.bytes) else {
+func ordinaryHead(_ draft: HeadDraft) throws -> RequestHead {
+    guard case .request(let head, _) = sendHead(draft.bytes) else {
         throw UnexpectedOutcome(text: draft.text)
     }
     return head
@@ -181,5 +181,5 @@ extension HandshakeStateMachine {
 }
 
 extension [UInt8] {
-    var text: String { String(decoding: self, as: UTF8.self) }
+    var wireText: String { String(decoding: self, as: UTF8.self) }
 }

@@ -8,11 +8,15 @@ import Testing
 @Suite(.rfc9112("6.3"))
 struct `Ordinary requests` {
     @Test func `request that asks for no upgrade is handed out`() throws {
-        Vector("GET", Draft.ordinary, .request).verify()
-        Vector("close", Draft.ordinary.adding("Connection: close"), .request).verify()
-        Vector("upgrade to nothing", Draft.ordinary.adding("Connection: upgrade"), .request)
-            .verify()
-        #expect(try request(Draft.ordinary).body == .none)
+        HandshakeVector("GET", HeadDraft.ordinary, .request).verify()
+        HandshakeVector("close", HeadDraft.ordinary.adding("Connection: close"), .request).verify()
+        HandshakeVector(
+            "upgrade to nothing",
+            HeadDraft.ordinary.adding("Connection: upgrade"),
+            .request
+        )
+        .verify()
+        #expect(try ordinaryHead(HeadDraft.ordinary).body == .none)
     }
 
     @Test(arguments: [
@@ -23,9 +27,9 @@ struct `Ordinary requests` {
         ("transfer-encoding:\tChunked\t", .chunked),
     ])
     func `body is delimited in one way`(line: String, body: RequestBody) throws {
-        let draft = Draft.ordinary.requesting("POST / HTTP/1.1").adding(line)
-        Vector(line, draft, .request).verify()
-        #expect(try request(draft).body == body)
+        let draft = HeadDraft.ordinary.requesting("POST / HTTP/1.1").adding(line)
+        HandshakeVector(line, draft, .request).verify()
+        #expect(try ordinaryHead(draft).body == body)
     }
 
     @Test(arguments: [
@@ -60,7 +64,7 @@ struct `Ordinary requests` {
         lines: [String],
         violation: HandshakeViolation
     ) {
-        let post = Draft.ordinary.requesting("POST / HTTP/1.1")
-        Vector("body", lines.reduce(post) { $0.adding($1) }, violation).verify()
+        let post = HeadDraft.ordinary.requesting("POST / HTTP/1.1")
+        HandshakeVector("body", lines.reduce(post) { $0.adding($1) }, violation).verify()
     }
 }

@@ -7,7 +7,7 @@ import Testing
 
 @Suite struct `Refusals` {
     private func bytes(_ violation: HandshakeViolation) -> String {
-        violation.refusal.bytes().text
+        violation.refusal.bytes().wireText
     }
 
     @Test func `is a whole response that closes`() {
@@ -61,7 +61,7 @@ import Testing
         )
         #expect(refusal.violation == nil)
         #expect(
-            refusal.bytes().text == """
+            refusal.bytes().wireText == """
                 HTTP/1.1 503 Service Unavailable\r
                 Retry-After: 1\r
                 Connection: close\r
@@ -97,7 +97,7 @@ import Testing
         (599, "Server Error"), (308, "Permanent Redirect"),
     ])
     func `has a phrase for every status`(status: Int, phrase: String) throws {
-        let text = try Refusal(status: status, reason: "").bytes().text
+        let text = try Refusal(status: status, reason: "").bytes().wireText
         #expect(text.hasPrefix("HTTP/1.1 \(status) \(phrase)\r\n"))
     }
 }
@@ -107,16 +107,18 @@ import Testing
         let body = Array("<p>ä".utf8)
         let fields = [HeaderField("Content-Type", "text/html")]
         let head = "HTTP/1.1 200 OK\r\nContent-Type: text/html\r\nContent-Length: 5\r\n\r\n"
-        #expect(try HTTPReply.bytes(status: 200, fields: fields, body: body).text == head + "<p>ä")
         #expect(
-            try HTTPReply.bytes(status: 200, fields: fields, body: body, isHeadOnly: true).text
+            try HTTPReply.bytes(status: 200, fields: fields, body: body).wireText == head + "<p>ä"
+        )
+        #expect(
+            try HTTPReply.bytes(status: 200, fields: fields, body: body, isHeadOnly: true).wireText
                 == head
         )
     }
 
     @Test(arguments: [204, 304])
     func `has no body where its status has none`(status: Int) throws {
-        let text = try HTTPReply.bytes(status: status, body: [0x41]).text
+        let text = try HTTPReply.bytes(status: status, body: [0x41]).wireText
         #expect(text.hasSuffix("\r\n\r\n"))
         #expect(!text.contains("Content-Length"))
     }

@@ -7,8 +7,8 @@ import Testing
 
 @Suite(.rfc9112("3"))
 struct `Request line` {
-    private static func line(_ line: String, _ outcome: Outcome) -> Vector {
-        Vector(line, Draft.ordinary.requesting(line), outcome)
+    private static func line(_ line: String, _ outcome: HandshakeOutcome) -> HandshakeVector {
+        HandshakeVector(line, HeadDraft.ordinary.requesting(line), outcome)
     }
 
     @Test(arguments: [
@@ -23,7 +23,7 @@ struct `Request line` {
         line("get / HTTP/1.1", .request),
         line("!#$%&'*+-.^_`|~ / HTTP/1.1", .request),
     ])
-    func `server takes every form of target`(vector: Vector) {
+    func `server takes every form of target`(vector: HandshakeVector) {
         vector.verify()
     }
 
@@ -52,7 +52,7 @@ struct `Request line` {
         line("\(String(repeating: "M", count: 33)) / HTTP/1.1", .refused(.methodTooLong)),
         line("CONNECT example.com:80 HTTP/1.1", .refused(.methodNotAllowed)),
     ])
-    func `server refuses a malformed method or target`(vector: Vector) {
+    func `server refuses a malformed method or target`(vector: HandshakeVector) {
         vector.verify()
     }
 
@@ -74,36 +74,40 @@ struct `Request line` {
             line("GET /a b HTTP/1.1", .refused(.malformedVersion)),
         ]
     )
-    func `server takes HTTP/1.1 only`(vector: Vector) {
+    func `server takes HTTP/1.1 only`(vector: HandshakeVector) {
         vector.verify()
     }
 
     @Test(.rfc9112("2.2"))
     func `server skips one empty line before the request and no second`() {
-        let bytes = Draft.handshake.bytes
+        let bytes = HeadDraft.handshake.bytes
         let empty = Array("\r\n".utf8)
-        Vector("one", empty + bytes, .upgrade).verify()
-        Vector("two", empty + empty + bytes, .refused(.malformedMethod)).verify()
-        Vector("LF", [0x0A] + bytes, .refused(.malformedMethod)).verify()
-        Vector("CR", [0x0D] + bytes, .refused(.malformedLineEnd)).verify()
+        HandshakeVector("one", empty + bytes, .upgrade).verify()
+        HandshakeVector("two", empty + empty + bytes, .refused(.malformedMethod)).verify()
+        HandshakeVector("LF", [0x0A] + bytes, .refused(.malformedMethod)).verify()
+        HandshakeVector("CR", [0x0D] + bytes, .refused(.malformedLineEnd)).verify()
     }
 
     /// Each input ends at the byte that has to be refused; a reader waiting for an empty line hangs.
     @Test(arguments: [
-        Vector("TLS ClientHello", [0x16], .refused(.malformedMethod)),
-        Vector("zeros", [0x00], .refused(.malformedMethod)),
-        Vector("UTF-16 with mark", [0xFF], .refused(.malformedMethod)),
-        Vector("UTF-16 without mark", [0x47, 0x00], .refused(.malformedMethod)),
-        Vector("SSH", raw: "SSH-2.0-OpenSSH_9.6\r", .malformedMethod),
-        Vector("SSH with comment", raw: "SSH-2.0-OpenSSH_9.6 Ubuntu-3\r", .malformedTarget),
-        Vector("HTTP/2", raw: "PRI * HTTP/2", .unsupportedVersion),
-        Vector("HTTP/0.9", raw: "GET /\r", .malformedTarget),
-        Vector("PROXY", raw: "PROXY TCP4 1", .malformedVersion),
-        Vector("Redis", raw: "*1\r", .malformedMethod),
-        Vector("a WebSocket frame", [0x81], .refused(.malformedMethod)),
+        HandshakeVector("TLS ClientHello", [0x16], .refused(.malformedMethod)),
+        HandshakeVector("zeros", [0x00], .refused(.malformedMethod)),
+        HandshakeVector("UTF-16 with mark", [0xFF], .refused(.malformedMethod)),
+        HandshakeVector("UTF-16 without mark", [0x47, 0x00], .refused(.malformedMethod)),
+        HandshakeVector("SSH", raw: "SSH-2.0-OpenSSH_9.6\r", .malformedMethod),
+        HandshakeVector(
+            "SSH with comment",
+            raw: "SSH-2.0-OpenSSH_9.6 Ubuntu-3\r",
+            .malformedTarget
+        ),
+        HandshakeVector("HTTP/2", raw: "PRI * HTTP/2", .unsupportedVersion),
+        HandshakeVector("HTTP/0.9", raw: "GET /\r", .malformedTarget),
+        HandshakeVector("PROXY", raw: "PROXY TCP4 1", .malformedVersion),
+        HandshakeVector("Redis", raw: "*1\r", .malformedMethod),
+        HandshakeVector("a WebSocket frame", [0x81], .refused(.malformedMethod)),
     ])
-    func `server refuses what is not HTTP at the first impossible byte`(vector: Vector) {
+    func `server refuses what is not HTTP at the first impossible byte`(vector: HandshakeVector) {
         vector.verify()
-        #expect(send([UInt8](vector.bytes.dropLast())) == .needMoreBytes)
+        #expect(sendHead([UInt8](vector.bytes.dropLast())) == .needMoreBytes)
     }
 }

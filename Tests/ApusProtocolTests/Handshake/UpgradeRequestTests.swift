@@ -7,8 +7,8 @@ import Testing
 
 @Suite struct `Upgrade request` {
     @Test(.rfc6455("1.2")) func `gives what the client asked for`() throws {
-        let request = try upgrade(
-            Draft.handshake.adding("Sec-WebSocket-Protocol: V2", "Sec-WebSocket-Extensions: x")
+        let request = try upgradeRequest(
+            HeadDraft.handshake.adding("Sec-WebSocket-Protocol: V2", "Sec-WebSocket-Extensions: x")
         )
         #expect(request.key == "dGhlIHNhbXBsZSBub25jZQ==")
         #expect(request.host == "server.example.com")
@@ -20,8 +20,8 @@ import Testing
     }
 
     @Test func `what the client leaves out is empty`() throws {
-        let draft = Draft.handshake.replacing("Origin").replacing("Sec-WebSocket-Protocol")
-        let request = try upgrade(draft)
+        let draft = HeadDraft.handshake.replacing("Origin").replacing("Sec-WebSocket-Protocol")
+        let request = try upgradeRequest(draft)
         #expect(request.origin == nil)
         #expect(request.requestedProtocols == [])
         #expect(request.requestedExtensions == [])
@@ -45,7 +45,7 @@ import Testing
         query: String?,
         host: String
     ) throws {
-        let request = try upgrade(Draft.handshake.requesting("GET \(target) HTTP/1.1"))
+        let request = try upgradeRequest(HeadDraft.handshake.requesting("GET \(target) HTTP/1.1"))
         #expect(request.path == path)
         #expect(request.query == query)
         #expect(request.host == host)
@@ -53,8 +53,8 @@ import Testing
 
     @Test(.rfc6455("9.1")) func `reads extensions with their parameters`() throws {
         let line = "Sec-WebSocket-Extensions:"
-        let request = try upgrade(
-            Draft.handshake.adding(
+        let request = try upgradeRequest(
+            HeadDraft.handshake.adding(
                 "\(line) permessage-deflate; client_max_window_bits; server_max_window_bits=\"1\\0\"",
                 "\(line) B;c=d ; C=e,b"
             )
@@ -86,20 +86,20 @@ import Testing
         ("", []),
     ])
     func `reads cookies and skips what is none`(value: String, cookies: [String]) throws {
-        let request = try upgrade(Draft.handshake.adding("Cookie: \(value)"))
+        let request = try upgradeRequest(HeadDraft.handshake.adding("Cookie: \(value)"))
         #expect(request.cookies.map { "\($0.name)=\($0.value)" } == cookies)
     }
 
     @Test func `reads the cookies of all lines`() throws {
-        let request = try upgrade(Draft.handshake.adding("Cookie: a=b", "cookie: c=d"))
+        let request = try upgradeRequest(HeadDraft.handshake.adding("Cookie: a=b", "cookie: c=d"))
         #expect(request.cookies.map(\.name) == ["a", "c"])
     }
 
     @Test func `skips a cookie that is not UTF-8`() throws {
-        var bytes = Array(Draft.handshake.text.utf8.dropLast(2))
+        var bytes = Array(HeadDraft.handshake.text.utf8.dropLast(2))
         bytes += Array("Cookie: a=".utf8) + [0xC3] + Array("; b=c\r\n\r\n".utf8)
-        guard case .upgrade(let request, _) = send(bytes) else {
-            throw UnexpectedOutcome(text: bytes.text)
+        guard case .upgrade(let request, _) = sendHead(bytes) else {
+            throw UnexpectedOutcome(text: bytes.wireText)
         }
         #expect(request.cookies.map(\.name) == ["b"])
     }
