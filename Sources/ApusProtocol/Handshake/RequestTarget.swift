@@ -33,3 +33,38 @@ enum RequestTarget {
         }
     }
 }
+
+extension RequestHead {
+    /// Host and port as the client wrote them; those of the target where it is a whole URI.
+    ///
+    /// RFC 9112 §3.2.2 has the Host field ignored then.
+    public var host: String {
+        if case .uri(let authority, _) = RequestTarget(targetBytes) {
+            return String(decoding: authority, as: UTF8.self)
+        }
+        return firstValue(of: "Host") ?? ""
+    }
+
+    /// The path of the target, from its first slash on, neither decoded nor normalised.
+    ///
+    /// `/` where a whole URI has none; `*` where the target is that.
+    public var path: String {
+        let path = resource.prefix { $0 != .question }
+        return path.isEmpty ? "/" : String(decoding: path, as: UTF8.self)
+    }
+
+    /// What follows the first question mark of the target; nil without one.
+    public var query: String? {
+        resource.firstIndex(of: .question).map { mark in
+            String(decoding: resource[(mark + 1)...], as: UTF8.self)
+        }
+    }
+
+    /// Path and query.
+    private var resource: ArraySlice<UInt8> {
+        switch RequestTarget(targetBytes) {
+        case .path(let path), .uri(_, let path): path
+        case .asterisk, .malformed: targetBytes
+        }
+    }
+}

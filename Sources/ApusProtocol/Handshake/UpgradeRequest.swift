@@ -19,15 +19,8 @@ public struct UpgradeRequest: Equatable, Sendable {
     /// The value of Sec-WebSocket-Key: 24 characters of base64.
     public var key: String { head.firstValue(of: "Sec-WebSocket-Key") ?? "" }
 
-    /// Host and port as the client wrote them; those of the target where it is a whole URI.
-    ///
-    /// RFC 9112 §3.2.2 has the Host field ignored then.
-    public var host: String {
-        if case .uri(let authority, _) = RequestTarget(head.targetBytes) {
-            return String(decoding: authority, as: UTF8.self)
-        }
-        return head.firstValue(of: "Host") ?? ""
-    }
+    /// Host and port as the client wrote them.
+    public var host: String { head.host }
 
     /// The value of Origin; browsers always send one, others need not, RFC 6455 §10.2.
     public var origin: String? { head.firstValue(of: "Origin") }
@@ -35,26 +28,11 @@ public struct UpgradeRequest: Equatable, Sendable {
     /// The pairs of the Cookie fields, read at each call.
     public var cookies: [Cookie] { head.cookies }
 
-    /// The path of the target, from its first slash on, neither decoded nor normalised.
-    public var path: String {
-        let path = resource.prefix { $0 != .question }
-        return path.isEmpty ? "/" : String(decoding: path, as: UTF8.self)
-    }
+    /// The path of the target, neither decoded nor normalised.
+    public var path: String { head.path }
 
     /// What follows the first question mark of the target; nil without one.
-    public var query: String? {
-        resource.firstIndex(of: .question).map { mark in
-            String(decoding: resource[(mark + 1)...], as: UTF8.self)
-        }
-    }
-
-    /// Path and query.
-    private var resource: ArraySlice<UInt8> {
-        switch RequestTarget(head.targetBytes) {
-        case .path(let path), .uri(_, let path): path
-        case .asterisk, .malformed: []
-        }
-    }
+    public var query: String? { head.query }
 
     /// The bytes of the 101 response, RFC 6455 §4.2.2 (5).
     ///

@@ -20,6 +20,23 @@ struct `Ordinary requests` {
     }
 
     @Test(arguments: [
+        ("GET /a/b?c", "/a/b", "c", "example.com"),
+        ("GET http://other:80?c", "/", "c", "other:80"),
+        ("OPTIONS *", "*", nil, "example.com"),
+    ])
+    func `head splits the target`(
+        line: String,
+        path: String,
+        query: String?,
+        host: String
+    ) throws {
+        let head = try ordinaryHead(HeadDraft.ordinary.requesting("\(line) HTTP/1.1"))
+        #expect(head.path == path)
+        #expect(head.query == query)
+        #expect(head.host == host)
+    }
+
+    @Test(arguments: [
         ("Content-Length: 0", RequestBody.byteCount(0)),
         ("Content-Length: 005", .byteCount(5)),
         ("Content-Length: 18446744073709551615", .byteCount(.max)),
