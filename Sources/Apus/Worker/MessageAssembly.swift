@@ -19,9 +19,7 @@ struct MessageBufferPool: ~Copyable {
     init() {}
 
     deinit {
-        for unsafebuffer in unsafe free {
-            unsafe buffer.deallocate()
-        }
+        unsafe free.forEach { unsafe $0.deallocate() }
     }
 
     /// Memory of at least `byteCount` bytes.
