@@ -6,7 +6,7 @@ import Glibc
 
 /// Why an address cannot be listened on.
 package struct ListenerError: Error, Equatable {
-    /// What was attempted, as the manual names it: `getaddrinfo`, `bind`, `listen`, …
+    /// What was attempted, as the manual names it, such as `bind`.
     package let operation: String
 
     /// The error number, positive; `ENOENT` for a name without an address.
@@ -48,6 +48,8 @@ extension ListenerError: CustomStringConvertible {
             "a file that is not a socket is in the way; remove it or choose another --unix path"
         case (.unix, EACCES), (.unix, EROFS):
             "permission denied; choose a --unix path in a directory that may be written to"
+        case (.unix(""), ENOENT):
+            "the path is empty; give a --unix path"
         case (.unix, ENOENT):
             "the directory does not exist; create it or choose another --unix path"
         case (.unix, ENAMETOOLONG):

@@ -115,10 +115,12 @@ private struct Attempt {
         var address = apus_address()
         try check("bind", unsafe apus_address_unix(&address, path))
         let listener = try open(&address)
-        if unsafe apus_socket_bind(listener, &address) == -EADDRINUSE {
+        var result = unsafe apus_socket_bind(listener, &address)
+        if result == -EADDRINUSE {
             try removeStale(path, &address)
-            try check("bind", unsafe apus_socket_bind(listener, &address))
+            result = unsafe apus_socket_bind(listener, &address)
         }
+        try check("bind", result)
         try check("listen", apus_socket_listen(listener, backlog))
         var file = apus_file()
         try check("lstat", unsafe apus_file_look(path, &file))

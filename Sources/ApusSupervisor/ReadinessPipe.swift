@@ -79,12 +79,12 @@ struct ReadinessPipe {
 
 extension ReadinessReport {
     /// A report is written as a whole and read as a whole: this is far below `PIPE_BUF`.
-    static let byteCountMax = 512
+    package static let byteCountMax = 512
 
     private static let readyByte: UInt8 = 1
     private static let failedByte: UInt8 = 2
 
-    var bytes: [UInt8] {
+    package var bytes: [UInt8] {
         switch self {
         case .ready:
             return [Self.readyByte]
@@ -97,7 +97,7 @@ extension ReadinessReport {
     }
 
     /// Nil where the bytes are none of a report.
-    init?(bytes: ArraySlice<UInt8>) {
+    package init?(bytes: ArraySlice<UInt8>) {
         if bytes.elementsEqual([Self.readyByte]) {
             self = .ready
         } else if bytes.count >= 2, bytes.first == Self.failedByte {

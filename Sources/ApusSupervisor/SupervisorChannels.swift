@@ -12,8 +12,9 @@ struct SupervisorChannels {
 
     let signals: BlockedSignals
 
-    /// Workers hold the reader. The one writer is here: when the supervisor is gone, however it
-    /// ended, they read the end.
+    /// Tells workers, which hold the reader, that the supervisor is gone, however it ended.
+    ///
+    /// The one writer is here: without it they read the end.
     let lifeline: apus_pipe
 
     init() throws(SupervisorError) {

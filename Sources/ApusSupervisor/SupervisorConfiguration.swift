@@ -8,7 +8,9 @@ package struct SupervisorConfiguration: Sendable {
     /// Opened before; the supervisor closes them at its end.
     package var listeners: [ListenerSet]
 
-    /// How long workers may drain. They keep it themselves; the supervisor kills a moment later.
+    /// How long workers may drain.
+    ///
+    /// They keep it themselves; the supervisor kills a moment later.
     package var drainTimeoutNanoseconds: UInt64
 
     /// How long a worker may take until it accepts; then it is killed.

@@ -1,0 +1,83 @@
+// This source file is part of the Apus project
+// SPDX-License-Identifier: Apache-2.0
+
+import CApusSystem
+import Glibc
+import Testing
+
+@Suite struct SystemTests {
+    @Test func `time is written as JavaScript does`() async {
+        // In a process of its own, as the time zone is the process's.
+        await #expect(processExitsWith: .success) {
+            func text(_ seconds: Int64, zone: String) -> String {
+                unsafe setenv("TZ", zone, 1)
+                tzset()
+                var bytes = [CChar](repeating: 1, count: 64)
+                unsafe apus_clock_text(seconds, &bytes, bytes.count)
+                return String(
+                    decoding: bytes.prefix { $0 != 0 }.map(UInt8.init(bitPattern:)),
+                    as: UTF8.self
+                )
+            }
+            let point: Int64 = 1_795_410_735
+            #expect(text(point, zone: "UTC0") == "Mon Nov 23 2026 05:12:15 GMT+0000 (UTC)")
+            #expect(text(point, zone: "CET-1") == "Mon Nov 23 2026 06:12:15 GMT+0100 (CET)")
+            #expect(text(point, zone: "NST3:30") == "Mon Nov 23 2026 01:42:15 GMT-0330 (NST)")
+            #expect(text(0, zone: "UTC0") == "Thu Jan 01 1970 00:00:00 GMT+0000 (UTC)")
+        }
+    }
+
+    @Test func `text is cut to its buffer`() {
+        var bytes = [CChar](repeating: 1, count: 8)
+        unsafe apus_clock_text(0, &bytes, 4)
+        #expect(bytes[3] == 0)
+        #expect(bytes[4...].allSatisfy { $0 == 1 })
+    }
+
+    @Test func `limits can be read`() throws {
+        var soft: UInt64 = 0
+        var hard: UInt64 = 0
+        #expect(unsafe apus_limit_descriptors(&soft, &hard) == 0)
+        #expect(soft > 2)
+        #expect(soft <= hard)
+        #expect(apus_limit_backlog() > 0)
+        #expect(apus_process_cpu_count() >= 1)
+    }
+
+    @Test func `monotonic clock goes forward`() {
+        let before = apus_clock_monotonic()
+        #expect(apus_clock_monotonic() >= before)
+    }
+
+    @Test func `poll finds the bytes and the end of a pipe`() throws {
+        var pipe = apus_pipe()
+        try #require(unsafe apus_pipe_open(&pipe) == 0)
+        defer { apus_descriptor_close(pipe.reader) }
+        var entry = apus_poll_readable(pipe.reader)
+        #expect(unsafe apus_poll(&entry, 1, 0) == 0)
+        #expect(entry.found == 0)
+
+        var byte: UInt8 = 7
+        #expect(unsafe apus_descriptor_read(pipe.reader, &byte, 1) == -Int64(EAGAIN))
+        #expect(unsafe apus_descriptor_write(pipe.writer, &byte, 1) == 1)
+        #expect(unsafe apus_poll(&entry, 1, -1) == 1)
+        #expect(entry.found != 0)
+        #expect(unsafe apus_descriptor_read(pipe.reader, &byte, 1) == 1)
+
+        apus_descriptor_close(pipe.writer)
+        #expect(unsafe apus_poll(&entry, 1, -1) == 1)
+        #expect(unsafe apus_descriptor_read(pipe.reader, &byte, 1) == 0)
+    }
+
+    @Test func `descriptors are closed on exec`() throws {
+        var pipe = apus_pipe()
+        try #require(unsafe apus_pipe_open(&pipe) == 0)
+        let descriptors = [
+            pipe.reader, pipe.writer, apus_event_open(),
+            apus_signals_open(apus_signals_of(SIGUSR2)), apus_process_open(getpid()),
+        ]
+        defer { descriptors.forEach(apus_descriptor_close) }
+        #expect(descriptors.allSatisfy { $0 >= 0 })
+        #expect(descriptors.allSatisfy { fcntl($0, F_GETFD) == FD_CLOEXEC })
+    }
+}
