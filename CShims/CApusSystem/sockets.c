@@ -17,12 +17,24 @@
 
 _Static_assert(sizeof(((apus_address *)0)->storage) == sizeof(struct sockaddr_storage), "");
 
+/* For the kernel only; what this file reads or changes itself goes through copies of its type. */
 static const struct sockaddr *native(const apus_address *address) {
     return (const struct sockaddr *)address->storage;
 }
 
-static sa_family_t family(const apus_address *address) {
-    return native(address)->sa_family;
+static struct sockaddr_in internet(const apus_address *address) {
+    struct sockaddr_in copy;
+    memcpy(&copy, address->storage, sizeof copy);
+    return copy;
+}
+
+/* The port is at the same place in both families. */
+_Static_assert(offsetof(struct sockaddr_in, sin_port) == offsetof(struct sockaddr_in6, sin6_port),
+               "");
+
+static bool is_internet(const apus_address *address) {
+    sa_family_t family = internet(address).sin_family;
+    return family == AF_INET || family == AF_INET6;
 }
 
 int32_t apus_address_resolve(apus_address *address, const char *host, uint16_t port) {
@@ -78,26 +90,14 @@ int32_t apus_address_unix(apus_address *address, const char *path) {
 }
 
 uint16_t apus_address_port(const apus_address *address) {
-    switch (family(address)) {
-    case AF_INET:
-        return ntohs(((const struct sockaddr_in *)address->storage)->sin_port);
-    case AF_INET6:
-        return ntohs(((const struct sockaddr_in6 *)address->storage)->sin6_port);
-    default:
-        return 0;
-    }
+    return is_internet(address) ? ntohs(internet(address).sin_port) : 0;
 }
 
 void apus_address_set_port(apus_address *address, uint16_t port) {
-    switch (family(address)) {
-    case AF_INET:
-        ((struct sockaddr_in *)address->storage)->sin_port = htons(port);
-        break;
-    case AF_INET6:
-        ((struct sockaddr_in6 *)address->storage)->sin6_port = htons(port);
-        break;
-    default:
-        break;
+    if (is_internet(address)) {
+        struct sockaddr_in changed = internet(address);
+        changed.sin_port = htons(port);
+        memcpy(address->storage, &changed, sizeof changed);
     }
 }
 
@@ -107,17 +107,17 @@ void apus_address_text(const apus_address *address, char *text, size_t size) {
     }
     text[0] = 0;
     char host[NI_MAXHOST];
-    bool is_six = family(address) == AF_INET6;
-    if ((is_six || family(address) == AF_INET) &&
-        getnameinfo(native(address), address->size, host, sizeof host, NULL, 0, NI_NUMERICHOST) ==
-            0) {
+    bool is_six = internet(address).sin_family == AF_INET6;
+    if (is_internet(address) && getnameinfo(native(address), address->size, host, sizeof host, NULL,
+                                            0, NI_NUMERICHOST) == 0) {
         snprintf(text, size, is_six ? "[%s]:%u" : "%s:%u", host,
                  (unsigned)apus_address_port(address));
     }
 }
 
 int32_t apus_socket_open(const apus_address *address) {
-    int result = socket(family(address), SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
+    int result =
+        socket(internet(address).sin_family, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
     return result < 0 ? -errno : result;
 }
 

@@ -6,8 +6,9 @@
 /// A worker that never got ready in a slot that never worked is a failure to boot: everything stops,
 /// with the worker's code. Afterwards a slot is always filled again, at once or after a pause that
 /// doubles with each fruitless life (one of under a minute since ready), so that a crash loop burns
-/// neither the machine nor the other slots. When every slot is caught in such a loop nobody is served,
-/// and the supervisor gives up in favour of whoever watches it.
+/// neither the machine nor the other slots. Two things end it all: a successor whose code says that
+/// another try would fail alike while nobody else serves, and a crash loop of every slot. Whoever
+/// watches the supervisor may then know better.
 ///
 /// A ready worker that SIGKILL ends was killed from outside, which says nothing about the program:
 /// that is not counted, and only the rate of starts is bounded.

@@ -9,8 +9,8 @@
  * that each function says why.
  *
  * Every descriptor made here is close-on-exec. A call that a signal interrupts is repeated, or
- * says that it found nothing; no function returns -EINTR. None allocates or keeps memory of the
- * caller. Threads: all may be called from any thread; signal masks are those of the calling one.
+ * says that it found nothing; no function returns -EINTR. None keeps memory of the caller.
+ * Threads: all may be called from any thread; signal masks are those of the calling one.
  */
 
 #ifndef APUS_SYSTEM_H
@@ -34,14 +34,14 @@ int32_t apus_process_cpu_count(void);
 
 /*
  * Forks: 0 in the child, its process number in the parent. stdio is flushed before, so that nothing
- * buffered is printed twice. Safe only in a process with one thread. In C because Swift declares
- * fork unavailable where it knows of threads.
+ * buffered is printed twice. Safe only in a process with one thread. In C because of stdio's
+ * global streams, and because Swift takes fork for unavailable on some platforms.
  */
 int32_t apus_process_fork(void);
 
 /* Flushes stdio and ends the process without running exit handlers, which are the parent's. In C
  * because of stdio's global streams. */
-_Noreturn void apus_process_exit(int32_t code);
+void apus_process_exit(int32_t code) __attribute__((noreturn));
 
 /* The number of this process. */
 int32_t apus_process_number(void);
