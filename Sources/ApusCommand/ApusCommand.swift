@@ -14,7 +14,9 @@ struct ApusCommand: ParsableCommand {
         subcommands: [ServeCommand.self, CheckCommand.self]
     )
 
-    /// Parses and runs. A failure is one line on standard error and an exit code of sysexits.
+    /// Parses and runs.
+    ///
+    /// A failure is one line on standard error and an exit code of sysexits.
     static func main() {
         do {
             var command = try parseAsRoot()

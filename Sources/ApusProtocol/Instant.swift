@@ -19,6 +19,7 @@ public struct Instant: Comparable, Hashable, Sendable {
         return Instant(nanoseconds: overflow ? .max : sum)
     }
 
+    /// Whether `lhs` comes first.
     public static func < (lhs: Instant, rhs: Instant) -> Bool {
         lhs.nanoseconds < rhs.nanoseconds
     }
@@ -46,6 +47,7 @@ public struct Interval: Comparable, Hashable, Sendable {
         Interval(nanoseconds: count * 1_000_000_000)
     }
 
+    /// Whether `lhs` is shorter.
     public static func < (lhs: Interval, rhs: Interval) -> Bool {
         lhs.nanoseconds < rhs.nanoseconds
     }

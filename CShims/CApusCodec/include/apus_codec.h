@@ -33,15 +33,15 @@ typedef enum apus_result {
     APUS_INCOMPLETE = 1, /* every byte so far is fine; more are needed */
 
     /* The peer broke a rule. apus_result_close_code gives the code to close with. */
-    APUS_RESERVED_BITS = -1,         /* RSV1-3 without an extension that defines it, §5.2 */
-    APUS_RESERVED_OPCODE = -2,       /* 3-7, 11-15, §5.2 */
-    APUS_CONTROL_FRAGMENTED = -3,    /* control frame without FIN, §5.5 */
-    APUS_CONTROL_TOO_LONG = -4,      /* control frame over 125 bytes, §5.5 */
-    APUS_LENGTH_NOT_MINIMAL = -5,    /* a shorter encoding exists, §5.2 */
-    APUS_LENGTH_TOP_BIT = -6,        /* 64-bit length with its top bit set, §5.2 */
-    APUS_MASK_MISSING = -7,          /* client frame without mask, §5.1 */
-    APUS_MASK_UNEXPECTED = -8,       /* server frame with mask, §5.1 */
-    APUS_INVALID_UTF8 = -9,          /* text or close reason, §8.1 */
+    APUS_RESERVED_BITS = -1,            /* RSV1-3 without an extension that defines it, §5.2 */
+    APUS_RESERVED_OPCODE = -2,          /* 3-7, 11-15, §5.2 */
+    APUS_CONTROL_FRAGMENTED = -3,       /* control frame without FIN, §5.5 */
+    APUS_CONTROL_TOO_LONG = -4,         /* control frame over 125 bytes, §5.5 */
+    APUS_LENGTH_NOT_MINIMAL = -5,       /* a shorter encoding exists, §5.2 */
+    APUS_LENGTH_TOP_BIT = -6,           /* 64-bit length with its top bit set, §5.2 */
+    APUS_MASK_MISSING = -7,             /* client frame without mask, §5.1 */
+    APUS_MASK_UNEXPECTED = -8,          /* server frame with mask, §5.1 */
+    APUS_INVALID_UTF8 = -9,             /* text or close reason, §8.1 */
     APUS_CLOSE_PAYLOAD_TOO_SHORT = -10, /* close frame with a payload of one byte, §5.5.1 */
     APUS_CLOSE_CODE_INVALID = -11       /* a code that must not be on the wire, §7.4 */
 } apus_result;

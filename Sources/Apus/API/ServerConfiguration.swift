@@ -19,7 +19,7 @@ public struct ServerConfiguration: Sendable {
     /// A message that finds nothing waiting is taken whatever its size.
     public var maxSendQueue = 4 << 20
 
-    /// The most connections of one worker; further ones get a 503. 0: no limit.
+    /// The most connections of one worker; further ones get a 503, and 0 sets no limit.
     public var maxConnections = 0
 
     /// How long a request and its answer may take from the accept on; then 408, or 503.

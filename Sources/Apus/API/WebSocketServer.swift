@@ -77,9 +77,9 @@ public final class WebSocketServer: Sendable {
 
     // MARK: Handlers
 
-    /// Called for every valid request; it accepts or rejects. Without a handler: 404.
+    /// Called for every valid request; it accepts or rejects.
     ///
-    /// An error that it throws rejects the request with 500.
+    /// An error that it throws rejects the request with 500. Without a handler: 404.
     public func onRequest(_ handler: @escaping @WorkerActor (WebSocketRequest) throws -> Void) {
         state.withLock { $0.requestHandler = handler }
     }

@@ -40,7 +40,9 @@ extension ConnectionDriver where Ring: ~Copyable {
 
     // MARK: WebSocket requests
 
-    /// Asks the application. What it throws rejects the request, with the error's status or 500.
+    /// Asks the application.
+    ///
+    /// What it throws rejects the request, with the error's status or 500.
     private func decide(_ upgrade: UpgradeRequest, on connection: Connection) {
         let request = WebSocketRequest(upgrade: upgrade, connection: connection, owner: self)
         connection.opening?.request = request

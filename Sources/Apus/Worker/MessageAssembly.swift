@@ -63,7 +63,9 @@ struct MessageAssembly: ~Copyable {
         unsafe UnsafeRawBufferPointer(rebasing: UnsafeRawBufferPointer(buffer)[..<byteCount])
     }
 
-    /// Copies a part behind the others. The frame that it belongs to has `remaining` bytes to come,
+    /// Copies a part behind the others.
+    ///
+    /// The frame that it belongs to has `remaining` bytes to come,
     /// so a message of one frame gets memory of its exact size at once.
     mutating func append(
         _ part: UnsafeRawBufferPointer,

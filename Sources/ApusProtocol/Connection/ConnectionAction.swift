@@ -47,7 +47,9 @@ public struct MessagePart: Equatable, Sendable {
     /// Whether no part of this message was delivered before.
     public var isFirst: Bool
 
-    /// Whether the message ends here. First and last: the whole message lies in the range.
+    /// Whether the message ends here.
+    ///
+    /// First and last: the whole message lies in the range.
     public var isLast: Bool
 
     /// How many payload bytes of the current frame are still to come; below the frame limit.
