@@ -42,6 +42,7 @@ struct BlockedSignals {
 package struct WorkerSignals: ~Copyable {
     static let read = [SIGTERM, SIGINT, SIGUSR1]
     static let ignored = [SIGHUP, SIGUSR2, SIGTTIN, SIGTTOU]
+    static let crashes = [SIGSEGV, SIGBUS, SIGILL, SIGTRAP, SIGABRT, SIGFPE, SIGQUIT]
 
     private let signals: BlockedSignals
 
@@ -66,6 +67,11 @@ package struct WorkerSignals: ~Copyable {
         for signal in ignored {
             // Cannot fail for a signal that exists and may be ignored.
             _ = apus_signals_set_ignored(signal, true)
+        }
+        // Swift's handler prints a backtrace first, for 0.2 s in which the peers of a worker that
+        // trapped wait. Who wants it says so by SWIFT_BACKTRACE; others take a core dump.
+        if unsafe getenv("SWIFT_BACKTRACE") == nil {
+            for signal in crashes { _ = apus_signals_set_ignored(signal, false) }
         }
         _ = apus_signals_set_blocked(blockedBefore | BlockedSignals.set(of: read))
     }

@@ -30,6 +30,7 @@ package final class Supervisor {
     var plan: ShutdownPlan?
 
     private var wasAllReady = false
+    private var listenersAreClosed = false
     private var failureLines: [String] = []
 
     /// - Parameter log: called in the supervisor only, between two turns of its loop.
@@ -71,9 +72,7 @@ package final class Supervisor {
         onAllReady: () -> Void = {},
         worker: (sending WorkerContext) -> Int32
     ) throws(SupervisorError) -> Int32 {
-        defer {
-            for listeners in configuration.listeners { listeners.close() }
-        }
+        defer { closeListeners() }
         try refuseThreads()
         let channels = try SupervisorChannels()
         defer { channels.close() }
@@ -176,6 +175,7 @@ package final class Supervisor {
     }
 
     private func terminate() {
+        closeListeners()
         // Who has got ready by now has connections to drain; the others have none.
         readReports()
         for worker in slots.lazy.compactMap(\.worker) {
@@ -183,7 +183,15 @@ package final class Supervisor {
         }
     }
 
+    /// From here on clients are turned away; workers close their copies when they drain.
+    private func closeListeners() {
+        guard !listenersAreClosed else { return }
+        listenersAreClosed = true
+        for listeners in configuration.listeners { listeners.close() }
+    }
+
     private func kill() {
+        closeListeners()
         log(.killing(count: workersAlive))
         for worker in slots.lazy.compactMap(\.worker) { worker.send(SIGKILL) }
     }

@@ -96,6 +96,7 @@ extension WebSocketServer {
     ) throws(ServerError) -> Int32 {
         let logger = logger
         var failure: String?
+        var hasServed = false
         let supervisor = Supervisor(
             configuration: SupervisorConfiguration(
                 workerCount: workerCount,
@@ -104,7 +105,9 @@ extension WebSocketServer {
             ),
             log: { event in
                 if case .failed(let line) = event { failure = failure ?? line }
-                Self.log(event, to: logger)
+                if event == .allReady { hasServed = true }
+                // Why a start fails is thrown, as one sentence; the rest would only bury it.
+                Self.log(event, to: logger, isStarting: !hasServed)
             }
         )
         let exitCode: Int32
@@ -117,7 +120,7 @@ extension WebSocketServer {
         return exitCode
     }
 
-    private static func log(_ event: SupervisorEvent, to logger: Logger) {
+    private static func log(_ event: SupervisorEvent, to logger: Logger, isStarting: Bool) {
         switch event {
         case .workerStarted(let slot, let pid):
             logger.debug("worker started", metadata: ["worker": "\(slot)", "pid": "\(pid)"])
@@ -128,7 +131,7 @@ extension WebSocketServer {
             )
         case .workerEnded(let slot, let pid, let how, let after):
             logger.log(
-                level: how == .exited(code: 0) ? .debug : .warning,
+                level: isStarting || how == .exited(code: 0) ? .debug : .warning,
                 "worker \(slot) \(how)",
                 metadata: ["pid": "\(pid)", "after_ms": "\(after / 1_000_000)"]
             )
@@ -145,9 +148,17 @@ extension WebSocketServer {
         case .allReady:
             logger.debug("all workers accept")
         case .draining(let signal):
-            logger.info("draining", metadata: signal.map { ["signal": "\($0)"] })
+            logger.log(
+                level: isStarting && signal == nil ? .debug : .info,
+                "draining",
+                metadata: signal.map { ["signal": "\($0)"] }
+            )
         case .killing(let count):
-            logger.warning("workers are killed", metadata: ["count": "\(count)"])
+            logger.log(
+                level: isStarting ? .debug : .warning,
+                "workers are killed",
+                metadata: ["count": "\(count)"]
+            )
         case .signalForwarded(let signal):
             logger.debug("signal passed on", metadata: ["signal": "\(signal)"])
         case .signalIgnored(let signal):

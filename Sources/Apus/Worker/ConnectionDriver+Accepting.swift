@@ -30,6 +30,7 @@ extension ConnectionDriver where Ring: ~Copyable {
             return
         }
         isAccepting[index] = false
+        closeListenersIfIdle()
         guard completion.result >= 0 else {
             acceptFailed(errno: -completion.result)
             return
@@ -80,6 +81,13 @@ extension ConnectionDriver where Ring: ~Copyable {
             acceptPausedUntil = now.advanced(by: acceptPause)
         }
         if drain == nil { counters.acceptsFailed += 1 }
+    }
+
+    /// A worker that drains lets go of its listeners, so that clients are turned away at once.
+    func closeListenersIfIdle() {
+        guard drain != nil, !isAccepting.contains(true), !listenersAreClosed else { return }
+        listenersAreClosed = true
+        for listener in listeners { ring.close(listener.descriptor) }
     }
 
     /// Ends the accepts in flight; a connection that comes all the same is refused.

@@ -172,6 +172,7 @@ extension ConnectionDriver where Ring: ~Copyable {
         guard drain == nil else { return }
         drain = Drain(deadline: now.advanced(by: configuration.drainTimeout))
         cancelAccepts()
+        closeListenersIfIdle()
         for connection in table.all {
             switch connection.stage {
             case .open:
@@ -180,6 +181,8 @@ extension ConnectionDriver where Ring: ~Copyable {
                 }
             case .opening:
                 refuse(connection, with: .unavailable(reason: "server is going away"))
+                // Nobody waits long for a client that has not even asked.
+                deadlines.set(now.advanced(by: .milliseconds(500)), slot: Int(connection.slot))
             case .finishing, .lingering, .dropping, .released:
                 break
             }

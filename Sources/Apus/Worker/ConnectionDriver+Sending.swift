@@ -35,7 +35,9 @@ extension ConnectionDriver where Ring: ~Copyable {
                 unsafe connection.output.value.append(header, payload, from: &outputPool.value)
                 markDirty(connection)
             }
-            return connection.isAwaitingWritable ? .queued : .sent
+            guard connection.isAwaitingWritable else { return .sent }
+            pauseIfBehind(connection)
+            return .queued
         }
     }
 
@@ -137,7 +139,7 @@ extension ConnectionDriver where Ring: ~Copyable {
     }
 
     private func markDirty(_ connection: Connection) {
-        guard !connection.isDirty else { return }
+        guard !connection.isDirty, !connection.isAwaitingWritable else { return }
         connection.isDirty = true
         dirty.append(connection)
     }
@@ -278,10 +280,15 @@ extension ConnectionDriver where Ring: ~Copyable {
         connection.hasWaited = true
         beganOperation(on: connection)
         ring.awaitWritable(connection.socket, tag: connection.tag(.writable))
-        if connection.output.value.byteCount > readPauseByteCount {
-            connection.pauses.insert(.backpressure)
-            updateReceiving(on: connection)
-        }
+        pauseIfBehind(connection)
+    }
+
+    private func pauseIfBehind(_ connection: Connection) {
+        guard connection.stage == .open, !connection.pauses.contains(.backpressure),
+            connection.output.value.byteCount > readPauseByteCount
+        else { return }
+        connection.pauses.insert(.backpressure)
+        updateReceiving(on: connection)
     }
 
     /// With this much waiting, a peer that does not read is not read from either.

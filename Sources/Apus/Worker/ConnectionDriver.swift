@@ -49,6 +49,7 @@ final class ConnectionDriver<Ring: RingVerbs & ~Copyable> {
 
     /// Which accept operations are in flight, ``WorkerListener/acceptsInFlightMax`` per listener.
     var isAccepting: [Bool]
+    var listenersAreClosed = false
     /// Until when no connection is accepted, for want of descriptors or memory.
     var acceptPausedUntil: Instant?
 

@@ -37,6 +37,7 @@ extension ConnectionDriver where Ring: ~Copyable {
             ("slots_in_use", table.count),
             ("operations_in_flight", counters.operationsInFlight),
             ("buffers_lent", ring.lentBufferCount),
+            ("output_bytes_queued", table.all.reduce(0) { $0 + $1.output.value.byteCount }),
             ("output_chunks", outputPool.value.lentCount),
             ("message_buffers", messageBuffers.value.lentCount),
             ("connections_accepted", counters.connectionsAccepted),
