@@ -100,7 +100,7 @@ class Lines:
 class Server:
     """`apus serve` on a free port, ready when made; a context manager that stops it."""
 
-    def __init__(self, *arguments, app="echo", workers=2, drain="2s", seconds=20):
+    def __init__(self, *arguments, app="echo", workers=2, drain="2s", environment=None):
         command = [binary(), "serve", "--port", "0", "--app", app, "--workers", str(workers)]
         command += ["--drain-timeout", drain, "--log-format", "json", *arguments]
         self.process = subprocess.Popen(
@@ -108,6 +108,7 @@ class Server:
             stdin=subprocess.DEVNULL,
             stdout=subprocess.PIPE,
             stderr=subprocess.PIPE,
+            env={**os.environ, **(environment or {})},
             # Nothing outlives the tests, even when they are killed.
             preexec_fn=lambda: LIBC.prctl(PR_SET_PDEATHSIG, signal.SIGTERM),
         )
@@ -116,7 +117,7 @@ class Server:
         self.seen = set()
         self.is_killed = False
         try:
-            (line,) = self.output.wait(READY.search, seconds)
+            (line,) = self.output.wait(READY.search, 20)
         except wire.Timeout as problem:
             self.process.kill()
             self.process.wait()
@@ -224,6 +225,8 @@ class Server:
     def wait_idle(self, connections=0, seconds=5):
         """Waits until only so many connections are open and nothing else is in use."""
         wanted = dict.fromkeys(IDLE, 0) | dict.fromkeys(PER_CONNECTION, connections)
+        if connections == 0:
+            wanted["operations_in_flight"] = 0
         last = {}
 
         def is_idle():
@@ -247,7 +250,7 @@ class Server:
 
 
 # What must be zero when nothing happens, and what counts connections.
-IDLE = ("buffers_lent", "output_bytes_queued")
+IDLE = ("buffers_lent", "message_buffers", "output_chunks")
 PER_CONNECTION = ("connections_open", "slots_in_use")
 
 

@@ -44,7 +44,9 @@ def slots(server):
 @pytest.mark.parametrize("number", [signal.SIGKILL, signal.SIGSEGV, signal.SIGABRT])
 def test_death_of_a_worker_harms_no_connection_of_another(number, note):
     """A1, K01"""
-    with Server() as server, Crowd(server, 200) as crowd:
+    # A signal from outside repeats no fault, so after Swift's backtrace the worker would go on.
+    environment = {"SWIFT_BACKTRACE": "enable=no"}
+    with Server(environment=environment) as server, Crowd(server, 200) as crowd:
         crowd.run_messages(crowd.members, 10)
         before = server.workers()
         slots_before = slots(server)
@@ -167,13 +169,13 @@ def can_bind(port):
 
 def test_workers_drain_and_exit_when_the_supervisor_is_killed():
     """A9, K03"""
-    with Server() as server, Crowd(server, 50) as crowd:
+    with Server(drain="10s") as server, Crowd(server, 50) as crowd:
         crowd.run_messages(crowd.members, 5)
         workers = server.workers()
         server.kill_supervisor()
-        crowd.run(lambda: all(member.end for member in crowd.members), 3, "all peers are told")
+        crowd.run(lambda: not any(map(is_alive, workers)), 3, "the orphans exit")
+        crowd.run(lambda: all(member.end for member in crowd.members), 1, "all peers are told")
         assert {member.end for member in crowd.members} == {1001}, crowd.summary()
-        wait_until(lambda: not any(map(is_alive, workers)), 5, "orphans are left")
         wait_until(lambda: can_bind(server.port), 1, "the port is still taken")
 
 
@@ -202,12 +204,12 @@ def test_idle_server_exits_at_once():
 
 
 def test_half_open_handshakes_do_not_hold_up_the_drain():
-    with Server(drain="10s") as server:
+    with Server("--close-timeout", "500ms", drain="10s") as server:
         with wire.Peer(server.port) as silent, wire.Peer(server.port) as half:
             half.send_apart(request()[:50])
             start = time.monotonic()
             assert server.stop() in (0, 1)
-            assert time.monotonic() - start < 4, "a request that never came was waited for"
+            assert time.monotonic() - start < 2, "a request that never came was waited for"
             silent.wait_ended()
             half.wait_ended()
 
