@@ -292,6 +292,8 @@ def test_worker_death_during_the_drain_does_not_hang_it():
 def test_worker_has_one_thread_and_no_inherited_descriptor():
     """A19, C11"""
     with Server() as server:
+        # A worker that answers has let go of its end of the ready pipe.
+        server.wait_idle()
         before = server.descriptors()
         with Crowd(server, 50) as crowd:
             crowd.run_messages(crowd.members, 5)

@@ -192,7 +192,10 @@ extension ConnectionDriver where Ring: ~Copyable {
     /// The time to drain is over: what is still open is cut.
     private func cutAll() {
         drain?.deadline = Instant(nanoseconds: .max)
-        drain?.hasCut = true
-        for connection in table.all { connectionLost(connection) }
+        for connection in table.all {
+            // Where our FIN went out, the peer has all that there was to say.
+            if connection.stage != .lingering { drain?.hasCut = true }
+            connectionLost(connection)
+        }
     }
 }
