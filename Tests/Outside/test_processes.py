@@ -97,12 +97,23 @@ def test_death_of_all_workers_at_once_is_survived():
             peer.echo()
 
 
+def suspend(pid):
+    """Stops a process; from here on it does nothing, whatever was under way when the signal came."""
+    os.kill(pid, signal.SIGSTOP)
+
+    def is_stopped():
+        with open(f"/proc/{pid}/stat") as stat:
+            return stat.read().rsplit(")", 1)[1].split()[0] == "T"
+
+    wait_until(is_stopped, 5, f"process {pid} does not stop")
+
+
 def test_connections_queued_on_a_dead_worker_are_served_by_its_successor(note):
     """A2, A3"""
     with Server() as server:
         before = server.workers()
         victim = before[0]
-        os.kill(victim, signal.SIGSTOP)
+        suspend(victim)
         peers = {}
         selector = selectors.DefaultSelector()
 
@@ -260,7 +271,7 @@ def test_second_signal_ends_at_once(number):
 def test_stopped_worker_does_not_hold_up_the_end():
     """A11"""
     with Server(drain="1s") as server:
-        os.kill(server.workers()[0], signal.SIGSTOP)
+        suspend(server.workers()[0])
         start = time.monotonic()
         assert server.stop() in (0, 1)
         assert time.monotonic() - start < 5
