@@ -101,8 +101,9 @@ void apus_buffers_take(apus_ring *ring, const struct io_uring_cqe *cqe,
         return;
     }
     struct apus_buffer *state = &buffers->states[index];
-    // Up to some 6.18 the end of a stream comes with an incremental buffer that nothing was put in
-    // and without BUF_MORE, though the kernel keeps it: a buffer given twice would be filled twice.
+    // Kernels name an incremental buffer at the end of a stream without BUF_MORE though they keep
+    // it (liburing issue 1553, for reads). One that is given twice is filled twice: no bytes, no
+    // end.
     bool is_kept =
         buffers->is_incremental && (size == 0 || (cqe->flags & IORING_CQE_F_BUF_MORE) != 0);
     if (size > 0) {

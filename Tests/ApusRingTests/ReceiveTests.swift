@@ -107,8 +107,7 @@ import Testing
         #expect(ring.lentBufferCount == 0)
     }
 
-    /// Each end of a stream may name a buffer that the kernel keeps; one given twice, or never,
-    /// shows in the bytes of those that follow.
+    /// A buffer that is given twice at an end, or never, shows in those that follow.
     @Test(arguments: BufferMode.allCases)
     func `ends of many streams leave the buffers whole`(mode: BufferMode) throws {
         let ring = try Ring(configuration: mode.tiny())

@@ -99,7 +99,10 @@ final class Stream {
 func read(from socket: Int32, countMax: Int, flags: Int32 = 0) -> [UInt8]? {
     var result = 0
     let bytes = unsafe [UInt8](unsafeUninitializedCapacity: countMax) { buffer, count in
-        result = unsafe recv(socket, buffer.baseAddress, countMax, flags)
+        repeat {
+            result = unsafe recv(socket, buffer.baseAddress, countMax, flags)
+            // Also what a ring leaves to its thread interrupts a system call with a time limit.
+        } while result < 0 && errno == EINTR
         count = max(0, result)
     }
     return result < 0 ? nil : bytes
