@@ -1,0 +1,71 @@
+# This source file is part of the Apus project
+# SPDX-License-Identifier: Apache-2.0
+"""The walls between the modules, as far as the package manifest cannot build them."""
+
+import pathlib
+import re
+
+import pytest
+
+ROOT = pathlib.Path(__file__).resolve().parents[2]
+
+# What each Swift module may import. Glibc is the system: codec and protocol do without it.
+IMPORTS = {
+    "ApusCodec": {"CApusCodec"},
+    "ApusProtocol": {"ApusCodec"},
+    "ApusRing": {"CApusRing", "Glibc"},
+    "ApusSupervisor": {"CApusSystem", "Glibc"},
+    "Apus": {
+        "ApusCodec", "ApusProtocol", "ApusRing", "ApusSupervisor", "CApusSystem",
+        "Glibc", "HTTPTypes", "Logging", "Synchronization",
+    },
+    "ApusCommand": {
+        "Apus", "ApusProtocol", "ApusRing", "CApusSystem",
+        "ArgumentParser", "Glibc", "HTTPTypes", "Logging",
+    },
+}
+
+# What the codec may include besides its own files: the language, and the processor's intrinsics.
+CODEC_HEADERS = {
+    "stdatomic.h", "stdbool.h", "stddef.h", "stdint.h", "string.h",
+    "arm_neon.h", "cpuid.h", "immintrin.h",
+}
+
+
+def sources(folder, *suffixes):
+    return [path for path in (ROOT / folder).rglob("*") if path.suffix in suffixes]
+
+
+@pytest.mark.parametrize("module", IMPORTS)
+def test_module_imports_only_what_is_below_it(module):
+    found = set()
+    for path in sources(f"Sources/{module}", ".swift"):
+        found |= set(re.findall(r"^(?:\w+ |@\w+ )*import (?:\w+ )?(\w+)", path.read_text(), re.M))
+    assert found, "the module's files were not found"
+    assert found <= IMPORTS[module]
+
+
+def test_every_module_has_its_wall():
+    assert {path.name for path in (ROOT / "Sources").iterdir()} == set(IMPORTS)
+    shims = {path.name for path in (ROOT / "CShims").iterdir()}
+    assert shims == {"CApusCodec", "CApusRing", "CApusSystem", "CLiburing"}
+
+
+def test_codec_includes_nothing_but_the_language():
+    files = sources("CShims/CApusCodec", ".c", ".h")
+    assert files
+    found = {name for path in files for name in re.findall(r"#include <(.+)>", path.read_text())}
+    assert found <= CODEC_HEADERS
+
+
+def test_errors_are_not_swallowed():
+    for path in sources("Sources", ".swift"):
+        text = path.read_text()
+        for banned, instead in [
+            (r"\btry\?", "handle the error"),
+            (r"\btry!", "handle the error"),
+            (r"\bas!", "a type that says so"),
+            (r"catch \{\s*\}", "handle the error"),
+            (r"\bfatalError\(", "preconditionFailure with state and event"),
+        ]:
+            assert not re.search(banned, text), f"{path.name}: {banned}; instead: {instead}"
