@@ -1,0 +1,27 @@
+# This source file is part of the Apus project
+# SPDX-License-Identifier: Apache-2.0
+
+"""An echo server on picows (PyPI, Cython) and uvloop."""
+
+import asyncio
+
+import picows
+import uvloop
+
+
+class Echo(picows.WSListener):
+    def on_ws_frame(self, transport, frame):
+        if frame.msg_type == picows.WSMsgType.CLOSE:
+            transport.send_close(frame.get_close_code())
+            transport.disconnect()
+        else:
+            transport.send(frame.msg_type, frame.get_payload_as_bytes())
+
+
+async def main():
+    server = await picows.ws_create_server(lambda request: Echo(), "127.0.0.1", 0)
+    print(f"listening on 127.0.0.1:{server.sockets[0].getsockname()[1]}", flush=True)
+    await asyncio.Future()
+
+
+uvloop.run(main())

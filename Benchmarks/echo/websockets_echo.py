@@ -1,0 +1,27 @@
+# This source file is part of the Apus project
+# SPDX-License-Identifier: Apache-2.0
+
+"""An echo server on websockets (PyPI) and uvloop, with its accelerators in C."""
+
+import asyncio
+
+import uvloop
+from websockets.asyncio.server import serve
+from websockets.exceptions import ConnectionClosedError
+
+
+async def echo(connection):
+    try:
+        async for message in connection:
+            await connection.send(message)
+    except ConnectionClosedError:
+        pass  # the client ends without a closing handshake
+
+
+async def main():
+    server = await serve(echo, "127.0.0.1", 0, compression=None, ping_interval=None)
+    print(f"listening on 127.0.0.1:{server.sockets[0].getsockname()[1]}", flush=True)
+    await asyncio.Future()
+
+
+uvloop.run(main())

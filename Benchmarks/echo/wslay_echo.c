@@ -1,0 +1,131 @@
+// This source file is part of the Apus project
+// SPDX-License-Identifier: Apache-2.0
+
+/* wslay (Debian's libwslay-dev) over epoll: all replies to one read go out with one send. */
+
+#include "apus_codec.h"
+#include "listen.h"
+
+#include <errno.h>
+#include <string.h>
+#include <sys/epoll.h>
+#include <unistd.h>
+#include <wslay/wslay.h>
+
+struct client {
+    int socket;
+    wslay_event_context_ptr context; /* NULL until the handshake is done */
+};
+
+// Replies of the client that is being served; they leave before the next one is.
+static uint8_t output[BUFFER_SIZE];
+static size_t output_size;
+
+static ssize_t receive(wslay_event_context_ptr context, uint8_t *bytes, size_t size, int flags,
+                       void *user) {
+    (void)flags;
+    ssize_t count = recv(((struct client *)user)->socket, bytes, size, 0);
+    if (count <= 0) {
+        bool is_empty = count < 0 && errno == EAGAIN;
+        wslay_event_set_error(context,
+                              is_empty ? WSLAY_ERR_WOULDBLOCK : WSLAY_ERR_CALLBACK_FAILURE);
+        return -1;
+    }
+    return count;
+}
+
+static ssize_t collect(wslay_event_context_ptr context, const uint8_t *bytes, size_t size,
+                       int flags, void *user) {
+    (void)flags;
+    (void)user;
+    if (output_size + size > sizeof output) {
+        wslay_event_set_error(context, WSLAY_ERR_CALLBACK_FAILURE);
+        return -1;
+    }
+    memcpy(output + output_size, bytes, size);
+    output_size += size;
+    return (ssize_t)size;
+}
+
+static void reply(wslay_event_context_ptr context,
+                  const struct wslay_event_on_msg_recv_arg *message, void *user) {
+    (void)user;
+    if (!wslay_is_ctrl_frame(message->opcode)) {
+        struct wslay_event_msg echo = {message->opcode, message->msg, message->msg_length};
+        wslay_event_queue_msg(context, &echo);
+    }
+}
+
+// The accept key is ours: what is compared begins after the handshake.
+static bool shake_hands(struct client *client) {
+    static const struct wslay_event_callbacks callbacks = {
+        .recv_callback = receive, .send_callback = collect, .on_msg_recv_callback = reply};
+    static const char field[] = "Sec-WebSocket-Key: ";
+    char text[4096];
+    ssize_t count = recv(client->socket, text, sizeof text - 1, 0);
+    if (count <= 0) {
+        return false;
+    }
+    text[count] = '\0';
+    const char *key = strstr(text, field);
+    if (key == NULL || strlen(key) < sizeof field - 1 + APUS_KEY_SIZE) {
+        return false;
+    }
+    char accept[APUS_ACCEPT_SIZE + 1] = "";
+    apus_accept_key((const uint8_t *)key + sizeof field - 1, (uint8_t *)accept);
+    int size = snprintf(text, sizeof text,
+                        "HTTP/1.1 101 Switching Protocols\r\nUpgrade: websocket\r\n"
+                        "Connection: Upgrade\r\nSec-WebSocket-Accept: %s\r\n\r\n",
+                        accept);
+    return send(client->socket, text, (size_t)size, MSG_NOSIGNAL) == size &&
+           wslay_event_context_server_init(&client->context, &callbacks, client) == 0;
+}
+
+static bool serve(struct client *client) {
+    if (client->context == NULL) {
+        return shake_hands(client);
+    }
+    output_size = 0;
+    if (wslay_event_recv(client->context) != 0 || wslay_event_send(client->context) != 0) {
+        return false;
+    }
+    return output_size == 0 ||
+           send(client->socket, output, output_size, MSG_NOSIGNAL) == (ssize_t)output_size;
+}
+
+static void drop(struct client *client) {
+    if (client->context != NULL) {
+        wslay_event_context_free(client->context);
+    }
+    close(client->socket);
+    free(client);
+}
+
+int main(void) {
+    int listener = open_listener();
+    int epoll = epoll_create1(EPOLL_CLOEXEC);
+    struct epoll_event event = {.events = EPOLLIN, .data.ptr = NULL};
+    epoll_ctl(epoll, EPOLL_CTL_ADD, listener, &event);
+    for (;;) {
+        struct epoll_event events[EVENTS_MAX];
+        int count = epoll_wait(epoll, events, EVENTS_MAX, -1);
+        for (int index = 0; index < count; index++) {
+            struct client *client = events[index].data.ptr;
+            if (client != NULL) {
+                if (!serve(client)) {
+                    drop(client);
+                }
+                continue;
+            }
+            int socket = accept4(listener, NULL, NULL, SOCK_NONBLOCK | SOCK_CLOEXEC);
+            client = calloc(1, sizeof *client);
+            if (socket < 0 || client == NULL) {
+                perror("accept");
+                return 1;
+            }
+            client->socket = socket;
+            event.data.ptr = client;
+            epoll_ctl(epoll, EPOLL_CTL_ADD, socket, &event);
+        }
+    }
+}
