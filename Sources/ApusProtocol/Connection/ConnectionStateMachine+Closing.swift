@@ -19,8 +19,10 @@ extension ConnectionStateMachine {
 
     /// We give the connection up for a reason of our own; what is told to the application.
     ///
-    /// True: a Close frame with the code is due; false: one went out before.
+    /// True: a Close frame with the code is due; false: one went out before. Once the connection is
+    /// closed its outcome and its deadline stay as they are.
     public mutating func fail(with outcome: ConnectionOutcome, at now: Instant) -> Bool {
+        if case .closed = state { return false }
         let sendClose = isOpen
         end(with: outcome, at: now)
         return sendClose
