@@ -161,12 +161,14 @@ extension ConnectionStateMachine {
             // The limits bound the length, so that it is an Int wherever it is used.
             let byteCount = Int(exactly: header.payloadByteCount)
         else { return .frameTooBig }
-        progress.byteCount += header.payloadByteCount
-        guard progress.byteCount <= configuration.messageByteCountMax else { return .messageTooBig }
-        progress.fragmentCount += 1
-        guard progress.fragmentCount <= configuration.fragmentCountMax else {
+        // What is left of a limit is compared: a sum may overflow where the limit is the largest.
+        guard header.payloadByteCount <= configuration.messageByteCountMax - progress.byteCount
+        else { return .messageTooBig }
+        guard progress.fragmentCount < configuration.fragmentCountMax else {
             return .tooManyFragments
         }
+        progress.byteCount += header.payloadByteCount
+        progress.fragmentCount += 1
         message = progress
         reading = .payload(
             PayloadProgress(
