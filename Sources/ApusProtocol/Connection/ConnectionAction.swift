@@ -17,9 +17,10 @@ public enum ConnectionAction: Equatable, Sendable {
     /// Tell the application; the payload is ``ConnectionStateMachine/controlPayload``.
     case pong
 
-    /// The peer closes, with this code (1005: none); the reason is ``ConnectionStateMachine/closeReason``.
+    /// The peer closes, with this code (1005: none).
     ///
-    /// Where `reply` is true our own Close with the same code is due; then end the transport.
+    /// The reason is in ``ConnectionStateMachine/closeOutcome``. Where `reply` is true our own Close with the
+    /// same code is due; then end the transport.
     case peerClosed(code: CloseCode, reply: Bool)
 
     /// The peer broke a rule. Where `sendClose` is true a Close with its code is due; then end the

@@ -41,11 +41,6 @@ extension ConnectionStateMachine {
     /// How the connection ended; nil while it is open or closing.
     public var closeOutcome: ConnectionOutcome? { outcome }
 
-    /// The reason of the peer's Close, valid UTF-8; empty without one.
-    public var closeReason: String {
-        String(decoding: controlPayload.dropFirst(2), as: UTF8.self)
-    }
-
     mutating func fail(_ violation: ProtocolViolation, at now: Instant) -> ConnectionAction {
         let ours = ConnectionOutcome(code: violation.closeCode, reason: violation.description)
         return .fail(violation, sendClose: fail(with: ours, at: now))
@@ -62,7 +57,8 @@ extension ConnectionStateMachine {
             return fail(.codec(violation), at: now)
         case .payload(let close):
             let reply = isOpen
-            end(with: ConnectionOutcome(code: close.code, reason: closeReason), at: now)
+            let reason = String(decoding: controlPayload[close.reasonRange], as: UTF8.self)
+            end(with: ConnectionOutcome(code: close.code, reason: reason), at: now)
             return .peerClosed(code: close.code, reply: reply)
         }
     }
