@@ -126,5 +126,8 @@ def test_50000_connections_leave_nothing_behind(note):
             5,
             lambda: f"descriptors: {descriptors} before, {server.descriptors()} after",
         )
+        gauges = ("slots_in_use", "operations_in_flight", "buffers_lent", "output_chunks")
+        left = ", ".join(f"{gauge} {after[gauge] - before[gauge]}" for gauge in gauges)
+        note(f"left behind: {left}, descriptors 0")
         growth = memory[-1] - memory[ROUNDS // 2]
         assert growth < 4 << 20, f"memory still grows: {memory}, seed {seed}"

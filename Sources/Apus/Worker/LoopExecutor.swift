@@ -1,6 +1,7 @@
 // This source file is part of the Apus project
 // SPDX-License-Identifier: Apache-2.0
 
+import Glibc
 import Synchronization
 
 /// The executor of ``WorkerActor``: jobs wait here until the worker's loop runs them.
@@ -14,9 +15,12 @@ final class LoopExecutor: SerialExecutor {
     }
 
     private let inbox = Mutex(Inbox())
+    /// The thread that runs the loop; 0 before there is one.
+    private let thread = Atomic<UInt>(0)
 
-    /// From now on `wake` is called when a job arrives at an empty inbox.
+    /// The calling thread runs the loop, and `wake` is called when a job arrives at an empty inbox.
     func attach(wake: @escaping @Sendable () -> Void) {
+        thread.store(UInt(pthread_self()), ordering: .relaxed)
         let isWaiting = inbox.withLock { inbox in
             inbox.wake = wake
             return !inbox.jobs.isEmpty
@@ -46,8 +50,9 @@ final class LoopExecutor: SerialExecutor {
         }
     }
 
-    /// A worker is one thread and its loop runs all of it, so whoever asks is on the loop.
-    ///
-    /// The concurrency runtime asks only where it cannot tell: in synchronous code below the loop.
-    func checkIsolated() {}
+    /// The runtime asks where it cannot tell: in synchronous code below the loop.
+    func checkIsolated() {
+        let loop = thread.load(ordering: .relaxed)
+        precondition(loop == 0 || loop == UInt(pthread_self()), "this is not the worker's thread")
+    }
 }
