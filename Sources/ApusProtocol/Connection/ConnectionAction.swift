@@ -8,7 +8,9 @@ public enum ConnectionAction: Equatable, Sendable {
     /// Every byte was used; feed the next ones when they come.
     case needMoreBytes
 
-    /// Deliver, or keep, a part of a message. The bytes lie unmasked and checked in the caller's buffer.
+    /// Deliver, or keep, a part of a message.
+    ///
+    /// The bytes lie unmasked and checked in the caller's buffer.
     case message(MessagePart)
 
     /// Answer with a pong of ``ConnectionStateMachine/controlPayload`` and tell the application.
@@ -19,8 +21,8 @@ public enum ConnectionAction: Equatable, Sendable {
 
     /// The peer closes, with this code (1005: none).
     ///
-    /// The reason is in ``ConnectionStateMachine/closeOutcome``. Where `reply` is true our own Close with the
-    /// same code is due; then end the transport.
+    /// ``ConnectionStateMachine/closeOutcome`` has the reason. Where `reply` is true our own Close
+    /// with the same code is due; then end the transport.
     case peerClosed(code: CloseCode, reply: Bool)
 
     /// The peer broke a rule. Where `sendClose` is true a Close with its code is due; then end the
@@ -48,9 +50,7 @@ public struct MessagePart: Equatable, Sendable {
     /// Whether no part of this message was delivered before.
     public var isFirst: Bool
 
-    /// Whether the message ends here.
-    ///
-    /// First and last: the whole message lies in the range.
+    /// Whether the message ends here; if it is the first part too, the range holds all of it.
     public var isLast: Bool
 
     /// How many payload bytes of the current frame are still to come; below the frame limit.
@@ -89,7 +89,7 @@ public enum ConnectionTimerAction: Equatable, Sendable {
 
 /// How a connection ended, as the application is told.
 public struct ConnectionOutcome: Equatable, Sendable {
-    /// The peer's code, 1005 for a Close without one, 1006 for none at all, ours where we failed it.
+    /// The peer's code, 1005 for a Close without one, 1006 for none, ours where we failed it.
     public var code: CloseCode
 
     /// The peer's reason, or ours where we failed the connection.

@@ -8,7 +8,9 @@ public final class ConnectionConfiguration: Sendable {
     /// The largest payload of one data frame, in bytes; a larger one is 1009 on its header.
     public let frameByteCountMax: UInt64
 
-    /// The largest message, the sum of its frames' payloads, in bytes; 1009 on the header that proves it.
+    /// The largest message, the sum of its frames' payloads, in bytes.
+    ///
+    /// A larger one is 1009 on the header that proves it.
     public let messageByteCountMax: UInt64
 
     /// How many frames one message may come in; more are 1008, empty ones count too.

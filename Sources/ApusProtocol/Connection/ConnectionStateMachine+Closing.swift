@@ -6,7 +6,8 @@ import ApusCodec
 extension ConnectionStateMachine {
     /// The application closes.
     ///
-    /// True: a Close frame is due now; false: one went out before. From here on nothing may be sent, and only the peer's Close is processed, RFC 6455 §7.1.2.
+    /// True: a Close frame is due now; false: one went out before, or the connection is over. From
+    /// here on nothing may be sent, and only the peer's Close is processed, RFC 6455 §7.1.2.
     public mutating func close(at now: Instant) -> Bool {
         guard case .open = state else { return false }
         state = .closing(deadline: now.advanced(by: configuration.closeTimeout))

@@ -4,7 +4,7 @@
 import ApusCodec
 
 extension ConnectionStateMachine {
-    /// Takes the bytes from `position` on up to the next thing to do, and moves `position` behind it.
+    /// Takes the bytes from `position` up to the next thing to do, and moves `position` behind it.
     ///
     /// Call it again with the same bytes until it says ``ConnectionAction/needMoreBytes``. Payloads
     /// are unmasked in place. Bytes may be cut anywhere; what a cut leaves of a header or a control

@@ -6,7 +6,7 @@ public import ApusCodec
 /// One WebSocket connection after its opening handshake, RFC 6455 §5 to §7, without I/O.
 ///
 /// Bytes, times and the application's wishes go in; actions come out. The caller owns the bytes:
-/// payloads are unmasked and checked where they lie, and actions name ranges of the caller's buffer.
+/// payloads are unmasked and checked where they lie, and actions name ranges of that buffer.
 ///
 /// ```
 ///            close()                    peer's Close
@@ -69,7 +69,7 @@ public struct ConnectionStateMachine: ~Copyable {
     var pingSent: Instant?
     var outcome: ConnectionOutcome?
 
-    /// The unmasked payload of the last control frame, at most 125 bytes; valid until the next call.
+    /// The unmasked payload of the last control frame, up to 125 bytes; valid until the next call.
     public internal(set) var controlPayload: [UInt8] = []
 
     /// A connection whose handshake ended at `now`.
