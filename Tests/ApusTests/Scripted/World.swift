@@ -1,0 +1,138 @@
+// This source file is part of the Apus project
+// SPDX-License-Identifier: Apache-2.0
+
+@testable import Apus
+import ApusProtocol
+import ApusRing
+import Logging
+import Testing
+
+/// Runs a test where the worker's actor is: each test has a world of its own, on its own thread.
+func inWorker(_ body: @WorkerActor () throws -> Void) rethrows {
+    try WorkerActor.assumeIsolated(body)
+}
+
+/// The real loop and driver of a worker on a scripted ring, with virtual peers.
+@WorkerActor
+final class World {
+    static let listener: Int32 = 3
+
+    let ring: ScriptedRing
+    let http = HTTPServer(port: 0)
+    let server: WebSocketServer
+    let driver: ConnectionDriver<ScriptedRing>
+    private let loop: WorkerLoop<ScriptedRing>
+    private(set) var peers: [VirtualPeer] = []
+
+    init(
+        seed: UInt64 = 1,
+        faults: Faults = .none,
+        configure: (inout ServerConfiguration) -> Void = { _ in }
+    ) {
+        var configuration = ServerConfiguration()
+        configure(&configuration)
+        let ring = ScriptedRing(seed: seed, faults: faults)
+        self.ring = ring
+        server = WebSocketServer(httpServer: http, configuration: configuration)
+        driver = ConnectionDriver(
+            ring: ring,
+            configuration: configuration,
+            listeners: [WorkerListener(descriptor: Self.listener, httpServer: http)],
+            logger: Logger(label: "test") { _ in SwiftLogNoOpLogHandler() },
+            now: Instant(nanoseconds: ring.now)
+        )
+        loop = WorkerLoop(
+            driver: driver,
+            executor: LoopExecutor(),
+            clock: { Instant(nanoseconds: ring.now) },
+            control: { _ in }
+        )
+    }
+
+    /// Every message comes back with its type.
+    func serveEcho() {
+        server.onRequest { request in
+            let connection = try request.accept()
+            connection.onMessage { [unowned connection] message in connection.send(message) }
+        }
+    }
+
+    // MARK: Peers
+
+    /// A peer that waits to be accepted.
+    func connect() -> VirtualPeer {
+        let peer = VirtualPeer(
+            ring: ring,
+            listener: Self.listener,
+            address: "10.0.0.\(peers.count)"
+        )
+        peers.append(peer)
+        return peer
+    }
+
+    /// A peer with an open connection.
+    func open(fields: String = "") throws -> VirtualPeer {
+        let peer = connect()
+        peer.requestUpgrade(fields: fields)
+        try run { peer.isOpen }
+        return peer
+    }
+
+    // MARK: Time
+
+    func turn() throws { try loop.turn() }
+
+    /// Turns until the condition holds.
+    func run(
+        turnsMax: Int = 100_000,
+        sourceLocation: SourceLocation = #_sourceLocation,
+        until condition: () -> Bool
+    ) throws {
+        for _ in 0..<turnsMax {
+            if condition() { return }
+            try loop.turn()
+        }
+        Issue.record(
+            "\(turnsMax) turns were not enough (seed \(ring.seed)) \(gauges)",
+            sourceLocation: sourceLocation
+        )
+        throw Endless()
+    }
+
+    struct Endless: Error {}
+
+    /// Turns until so much virtual time is over.
+    func run(
+        milliseconds: UInt64,
+        sourceLocation: SourceLocation = #_sourceLocation
+    ) throws {
+        let end = ring.now + milliseconds * 1_000_000
+        ring.after(milliseconds * 1_000_000) { [ring] in
+            // Ends the wait, as a completion of another descriptor would.
+            ring.batch.append(
+                Completion(withoutBytes: OperationTag(.readable, generation: 0, slot: 0), 1)
+            )
+        }
+        try run(sourceLocation: sourceLocation) { ring.now >= end }
+    }
+
+    /// Drains the worker to its end.
+    func drain(sourceLocation: SourceLocation = #_sourceLocation) throws {
+        driver.beginDrain()
+        try run(sourceLocation: sourceLocation) { driver.isDrained }
+    }
+
+    /// What has to be zero when nobody is connected.
+    var gauges: [String] {
+        driver.report().prefix(6).filter { $0.value != 0 }.map { "\($0.name)=\($0.value)" }
+    }
+
+    /// Nothing is held for anybody any more.
+    func expectIdle(sourceLocation: SourceLocation = #_sourceLocation) {
+        #expect(gauges == [], "seed \(ring.seed)", sourceLocation: sourceLocation)
+        #expect(ring.sockets.isEmpty, "seed \(ring.seed)", sourceLocation: sourceLocation)
+        #expect(server.connections.isEmpty, "seed \(ring.seed)", sourceLocation: sourceLocation)
+        #expect(driver.deadlines.isEmpty, "seed \(ring.seed)", sourceLocation: sourceLocation)
+        #expect(ring.misuses == [], sourceLocation: sourceLocation)
+    }
+}
