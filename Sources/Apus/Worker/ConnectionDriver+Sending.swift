@@ -158,19 +158,32 @@ extension ConnectionDriver where Ring: ~Copyable {
     }
 
     /// The end of the turn: one send for each connection that has output.
+    ///
+    /// Those that ride with the wait are given to the ring last: a flush by system call may call
+    /// handlers, and whatever they do to a connection must come before its bytes are lent.
     func flushAll() {
         while !dirty.isEmpty {
             swap(&dirty, &flushing)
             for connection in flushing {
-                connection.isDirty = false
                 if canRide(connection) {
-                    sendByRing(connection)
+                    riding.append(connection)
                 } else {
+                    connection.isDirty = false
                     flushNow(connection)
                 }
             }
             flushing.removeAll(keepingCapacity: true)
+            if dirty.isEmpty {
+                // What a handler closed, or made wait, can no longer ride.
+                dirty = riding.filter { !canRide($0) }
+                riding.removeAll { !canRide($0) }
+            }
         }
+        for connection in riding {
+            connection.isDirty = false
+            sendByRing(connection)
+        }
+        riding.removeAll(keepingCapacity: true)
     }
 
     /// Whether the output can go out with the wait: nothing that follows must be known before it.
@@ -194,13 +207,20 @@ extension ConnectionDriver where Ring: ~Copyable {
             guard completion.tag.kind == .send else { continue }
             table.connection(for: completion.tag)?.ringSendResult = completion.result
         }
+        // All queues first, since handlers that learn of a failure may do anything to any of them.
+        var failed: [(connection: Connection, errno: Int32)] = []
         for connection in ringSends {
             let result = connection.ringSendResult ?? Int32(clamping: connection.ringSendByteCount)
             connection.ringSendResult = nil
             connection.ringSendByteCount = 0
-            settle(Int(result), on: connection)
+            if result >= 0 {
+                settle(Int(result), on: connection)
+            } else {
+                failed.append((connection, -result))
+            }
         }
         ringSends.removeAll(keepingCapacity: true)
+        for (connection, errno) in failed { sendFailed(on: connection, errno: errno) }
     }
 
     func becameWritable(_ completion: Completion) {

@@ -42,6 +42,8 @@ final class ConnectionDriver<Ring: RingVerbs & ~Copyable> {
     var dirty: [Connection] = []
     /// Those that are being flushed; an array of its own, for handlers may add to the other.
     var flushing: [Connection] = []
+    /// Those of them whose output can go out with the next wait.
+    var riding: [Connection] = []
     /// Connections whose output goes out with the next wait.
     var ringSends: [Connection] = []
     /// Connections whose early frames can be read now that they were accepted.
