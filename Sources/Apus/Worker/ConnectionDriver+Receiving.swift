@@ -36,6 +36,11 @@ extension ConnectionDriver where Ring: ~Copyable {
         turnMessageCount = 0
         switch connection.stage {
         case .open:
+            if let opening = connection.opening {
+                // Accepted in this turn: the frames that came before these are read first.
+                unsafe opening.early.append(contentsOf: bytes)
+                return
+            }
             unsafe readFrames(bytes, from: 0, on: connection)
         case .opening:
             unsafe readHead(bytes, on: connection)

@@ -118,7 +118,9 @@ extension ScriptedRing {
             accepts.removeAll { $0.tag == tag }
             batch.append(completion)
         }
-        var ready = sockets.values.sorted { $0.descriptor < $1.descriptor }
+        var ready = order.compactMap { sockets[$0] }
+        ready += sockets.values.filter { !order.contains($0.descriptor) }
+            .sorted { $0.descriptor < $1.descriptor }
         for _ in 0..<3 {
             if random.chance(faults.reorderings) { ready.shuffle(using: &random) }
             for socket in ready where socket.stalledUntil <= now {

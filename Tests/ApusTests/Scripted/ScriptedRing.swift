@@ -33,6 +33,8 @@ final class ScriptedRing: RingVerbs {
     // Time.
     var now: UInt64 = 1_000_000_000
     private var events: [Event] = []
+    /// Ends a wait without a completion as soon as it is true.
+    var isObserved: () -> Bool = { false }
     /// How many waits there were, and how many there may be.
     var turnCount = 0
     var turnCountMax = 200_000
@@ -44,6 +46,9 @@ final class ScriptedRing: RingVerbs {
     var backlog: [Int32: [VirtualSocket]] = [:]
     /// Until when accepts fail with EMFILE.
     var descriptorsShortUntil: UInt64 = 0
+
+    /// Descriptors whose completions come first; the others in their own order.
+    var order: [Int32] = []
 
     // Operations.
     var submissions: [Submission] = []
@@ -238,6 +243,8 @@ final class ScriptedRing: RingVerbs {
                 copyOut()
                 return batch.count
             }
+            // What the test waits for has come about: as if by a signal.
+            if isObserved() { return 0 }
             let next = events.first?.time
             if let end, next.map({ end <= $0 }) ?? true {
                 emptyTurnCount = end == now ? emptyTurnCount + 1 : 0

@@ -88,15 +88,19 @@ final class World {
         sourceLocation: SourceLocation = #_sourceLocation,
         until condition: () -> Bool
     ) throws {
-        for _ in 0..<turnsMax {
-            if condition() { return }
-            try loop.turn()
+        try withoutActuallyEscaping(condition) { condition in
+            ring.isObserved = condition
+            defer { ring.isObserved = { false } }
+            for _ in 0..<turnsMax {
+                if condition() { return }
+                try loop.turn()
+            }
+            Issue.record(
+                "\(turnsMax) turns were not enough (seed \(ring.seed)) \(gauges)",
+                sourceLocation: sourceLocation
+            )
+            throw Endless()
         }
-        Issue.record(
-            "\(turnsMax) turns were not enough (seed \(ring.seed)) \(gauges)",
-            sourceLocation: sourceLocation
-        )
-        throw Endless()
     }
 
     struct Endless: Error {}
@@ -107,12 +111,7 @@ final class World {
         sourceLocation: SourceLocation = #_sourceLocation
     ) throws {
         let end = ring.now + milliseconds * 1_000_000
-        ring.after(milliseconds * 1_000_000) { [ring] in
-            // Ends the wait, as a completion of another descriptor would.
-            ring.batch.append(
-                Completion(withoutBytes: OperationTag(.readable, generation: 0, slot: 0), 1)
-            )
-        }
+        ring.after(milliseconds * 1_000_000) {}
         try run(sourceLocation: sourceLocation) { ring.now >= end }
     }
 
