@@ -68,11 +68,14 @@ extension ConnectionDriver where Ring: ~Copyable {
     }
 
     private func acceptFailed(errno: Int32) {
+        // Canceled, or not to be armed again anyway.
+        guard drain == nil else { return }
+        counters.acceptsFailed += 1
         switch Verdict.verdict(for: .accept, errno: errno) {
         case .retry, .closeConnection:
             break
         case .shed, .fatal:
-            if drain == nil, acceptPausedUntil == nil {
+            if acceptPausedUntil == nil {
                 logger.warning(
                     "accepting rests: the system has no more descriptors or memory",
                     metadata: ["errno": "\(errno)"]
@@ -80,7 +83,6 @@ extension ConnectionDriver where Ring: ~Copyable {
             }
             acceptPausedUntil = now.advanced(by: acceptPause)
         }
-        if drain == nil { counters.acceptsFailed += 1 }
     }
 
     /// A worker that drains lets go of its listeners, so that clients are turned away at once.

@@ -171,6 +171,7 @@ extension ConnectionDriver where Ring: ~Copyable {
     func beginDrain() {
         guard drain == nil else { return }
         drain = Drain(deadline: now.advanced(by: configuration.drainTimeout))
+        acceptPausedUntil = nil
         cancelAccepts()
         closeListenersIfIdle()
         for connection in table.all {
