@@ -14,7 +14,10 @@ extension ConnectionDriver where Ring: ~Copyable {
             ring.giveBack(completion)
             return
         }
-        if !completion.hasMore { connection.isReceiving = false }
+        if !completion.hasMore {
+            connection.isReceiving = false
+            connection.isCancelingReceive = false
+        }
         if completion.result > 0 {
             unsafe take(completion.bytes, from: connection)
             ring.giveBack(completion)
@@ -180,10 +183,8 @@ extension ConnectionDriver where Ring: ~Copyable {
     }
 
     private func receiveFailed(on connection: Connection, errno: Int32) {
-        if errno == ECANCELED, connection.isCancelingReceive {
-            connection.isCancelingReceive = false
-            return
-        }
+        // By us alone; it is armed again if bytes are wanted by now.
+        guard errno != ECANCELED else { return }
         switch Verdict.verdict(for: .receive, errno: errno) {
         case .retry, .shed:
             // No buffer was free. Those of this turn are back before the receive is armed again.
@@ -217,12 +218,9 @@ extension ConnectionDriver where Ring: ~Copyable {
     func canceled(_ completion: Completion) {
         guard completion.tag.slot != .max else { return }  // an accept's
         guard let connection = connection(endingOperationOf: completion) else { return }
-        // Not found: the receive had ended by itself, and its completion tells.
+        // Not found, or too late: the receive ends by itself, and its completion tells; should it go
+        // on all the same, its next one asks again.
         if completion.result < 0 { connection.isCancelingReceive = false }
-        if connection.stage == .dropping {
-            releaseIfIdle(connection)
-        } else {
-            updateReceiving(on: connection)
-        }
+        releaseIfIdle(connection)
     }
 }
