@@ -21,8 +21,8 @@ extension ConnectionDriver where Ring: ~Copyable {
         guard let connection = webSocket.transport, connection.stage == .open,
             webSocket.machine.value.isOpen
         else { return .closed }
-        let queued = connection.output.value.byteCount
-        if queued > 0, queued + payload.count > configuration.maxSendQueue {
+        if !hasRoom(for: payload.count, on: connection) {
+            guard connection.stage == .open, webSocket.machine.value.isOpen else { return .closed }
             counters.sendQueueOverflows += 1
             fail(webSocket, on: connection, .policyViolation, "send queue over its limit")
             return .overLimit
@@ -41,6 +41,17 @@ extension ConnectionDriver where Ring: ~Copyable {
         }
     }
 
+    /// Whether so much more may wait; what only waits for the end of the turn goes out for it.
+    private func hasRoom(for byteCount: Int, on connection: Connection) -> Bool {
+        func fits() -> Bool {
+            let queued = connection.output.value.byteCount
+            return queued == 0 || queued + byteCount <= configuration.maxSendQueue
+        }
+        if fits() { return true }
+        flushNow(connection)
+        return connection.stage == .open && fits()
+    }
+
     /// Queued bytes, header and payload in one system call; what does not fit is copied and queued.
     private func sendUncopied(
         _ header: UnsafeRawBufferPointer,
@@ -48,7 +59,7 @@ extension ConnectionDriver where Ring: ~Copyable {
         on connection: Connection
     ) {
         let queued = connection.output.value.byteCount
-        let sent = unsafe sendParts(of: connection, followedBy: header, payload)
+        let (sent, _) = unsafe sendParts(of: connection, followedBy: header, payload)
         guard sent >= 0 else {
             sendFailed(on: connection, errno: Int32(-sent))
             if connection.stage == .open {
@@ -210,11 +221,12 @@ extension ConnectionDriver where Ring: ~Copyable {
         // All queues first, since handlers that learn of a failure may do anything to any of them.
         var failed: [(connection: Connection, errno: Int32)] = []
         for connection in ringSends {
-            let result = connection.ringSendResult ?? Int32(clamping: connection.ringSendByteCount)
+            let offered = connection.ringSendByteCount
+            let result = connection.ringSendResult ?? Int32(clamping: offered)
             connection.ringSendResult = nil
             connection.ringSendByteCount = 0
             if result >= 0 {
-                settle(Int(result), on: connection)
+                settle(Int(result), of: offered, on: connection)
             } else {
                 failed.append((connection, -result))
             }
@@ -237,15 +249,15 @@ extension ConnectionDriver where Ring: ~Copyable {
     private func flushNow(_ connection: Connection) {
         while !connection.isAwaitingWritable, !connection.output.value.isEmpty {
             let none = unsafe UnsafeRawBufferPointer(start: nil, count: 0)
-            let sent = unsafe sendParts(of: connection, followedBy: none, none)
-            settle(sent, on: connection)
+            let (sent, offered) = unsafe sendParts(of: connection, followedBy: none, none)
+            settle(sent, of: offered, on: connection)
             guard sent > 0 else { return }
         }
         flushed(connection)
     }
 
     /// Takes what was sent off the queue; what is left waits until the kernel takes more.
-    private func settle(_ result: Int, on connection: Connection) {
+    private func settle(_ result: Int, of offered: Int, on connection: Connection) {
         guard result >= 0 else {
             sendFailed(on: connection, errno: Int32(clamping: -result))
             return
@@ -254,7 +266,7 @@ extension ConnectionDriver where Ring: ~Copyable {
         if connection.hasWaited, let webSocket = connection.webSocket {
             webSocket.machine.value.peerMadeProgress(at: now)
         }
-        if !connection.output.value.isEmpty {
+        if result < offered {
             counters.sendsShort += 1
             awaitWritable(connection)
         }
@@ -271,7 +283,7 @@ extension ConnectionDriver where Ring: ~Copyable {
         of connection: Connection,
         followedBy header: UnsafeRawBufferPointer,
         _ payload: UnsafeRawBufferPointer
-    ) -> Int {
+    ) -> (sent: Int, offered: Int) {
         unsafe withUnsafeTemporaryAllocation(of: UnsafeRawBufferPointer.self, capacity: 16) {
             parts in
             unsafe parts.initialize(repeating: UnsafeRawBufferPointer(start: nil, count: 0))
@@ -283,9 +295,10 @@ extension ConnectionDriver where Ring: ~Copyable {
                 unsafe parts[count + 1] = payload
                 count += 2
             }
-            return unsafe ring.sendNow(
-                UnsafeBufferPointer(rebasing: parts[..<count]),
-                on: connection.socket
+            let offered = unsafe UnsafeBufferPointer(rebasing: parts[..<count])
+            return (
+                unsafe ring.sendNow(offered, on: connection.socket),
+                unsafe offered.reduce(0) { $0 + $1.count }
             )
         }
     }
