@@ -79,6 +79,7 @@ extension ConnectionDriver where Ring: ~Copyable {
         case .finishing, .lingering, .dropping, .released: return
         }
         connection.stage = .finishing
+        connection.opening?.request?.connection = nil
         connection.opening = nil
         connection.pauses = []
         deadlines.set(now.advanced(by: configuration.closeTimeout), slot: Int(connection.slot))
