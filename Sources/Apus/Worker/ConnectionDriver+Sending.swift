@@ -31,6 +31,7 @@ extension ConnectionDriver where Ring: ~Copyable {
         return unsafe withFrameHeader(opcode, payload.count) { header in
             if payload.count >= uncopiedByteCountMin, !connection.isAwaitingWritable {
                 unsafe sendUncopied(header, payload, on: connection)
+                guard connection.stage == .open else { return .closed }
             } else {
                 unsafe connection.output.value.append(header, payload, from: &outputPool.value)
                 markDirty(connection)
