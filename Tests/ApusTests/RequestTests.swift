@@ -1,7 +1,7 @@
 // This source file is part of the Apus project
 // SPDX-License-Identifier: Apache-2.0
 
-import Apus
+@testable import Apus
 import Testing
 
 @Suite struct Requests {
@@ -58,6 +58,116 @@ import Testing
             first.sendText("go")
             try world.run(milliseconds: 10)
             #expect(received == (0..<40).map(String.init))
+            try world.drain()
+            world.expectIdle()
+        }
+    }
+
+    private struct Mistake: Error {}
+
+    @Test func `request whose handler throws is answered with 500, and no other`() throws {
+        try inWorker {
+            let world = World()
+            world.server.onRequest { request in
+                if request.requestedProtocols == ["bad"] { throw Mistake() }
+                try request.accept()
+            }
+            let bad = world.connect()
+            bad.requestUpgrade(fields: "Sec-WebSocket-Protocol: bad\r\n")
+            let good = try world.open()
+            try world.run { bad.isOver }
+            #expect(bad.status == 500)
+            #expect(good.isOpen)
+            #expect(world.driver.counters.handlerErrors == 1)
+            try world.drain()
+            world.expectIdle()
+        }
+    }
+
+    @Test func `handler that throws after it accepted closes with 1011`() throws {
+        try inWorker {
+            let world = World()
+            world.server.onRequest { request in
+                try request.accept()
+                throw Mistake()
+            }
+            let peer = world.connect()
+            peer.requestUpgrade()
+            try world.run { peer.isOver }
+            #expect(peer.status == 101)
+            #expect(peer.closeCode == 1011)
+            try world.drain()
+            world.expectIdle()
+        }
+    }
+
+    @Test func `subprotocol that was not offered is an error, and 500`() throws {
+        try inWorker {
+            let world = World()
+            var error: WebSocketError?
+            world.server.onRequest { request in
+                do throws(WebSocketError) {
+                    try request.accept(protocol: "other")
+                } catch let thrown {
+                    error = thrown
+                    #expect(request.isPending)
+                    throw thrown
+                }
+            }
+            let peer = world.connect()
+            peer.requestUpgrade(fields: "Sec-WebSocket-Protocol: chat\r\n")
+            try world.run { peer.isOver }
+            #expect(peer.status == 500)
+            guard case .invalidResponse = error else {
+                Issue.record("\(String(describing: error))")
+                return
+            }
+            try world.drain()
+            world.expectIdle()
+        }
+    }
+
+    @Test func `request cannot be decided twice`() throws {
+        try inWorker {
+            let world = World()
+            world.server.onRequest { request in
+                try request.accept()
+                #expect(throws: WebSocketError.alreadyDecided) { try request.accept() }
+                #expect(throws: WebSocketError.alreadyDecided) { try request.reject() }
+            }
+            let peer = try world.open()
+            #expect(peer.isOpen)
+            try world.drain()
+            world.expectIdle()
+        }
+    }
+
+    @Test func `rejected request gets its status and reason`() throws {
+        try inWorker {
+            let world = World()
+            world.server.onRequest { try $0.reject(status: 402, reason: "pay first") }
+            let peer = world.connect()
+            peer.requestUpgrade()
+            try world.run { peer.isOver }
+            #expect(peer.status == 402)
+            #expect(peer.body == Array("pay first".utf8))
+            try world.drain()
+            world.expectIdle()
+        }
+    }
+
+    @Test func `request of a client that has gone cannot be accepted`() throws {
+        try inWorker {
+            let world = World()
+            var kept: WebSocketRequest?
+            world.server.onRequest { kept = $0 }
+            let peer = world.connect()
+            peer.requestUpgrade()
+            // Both are there before the server stops to read.
+            peer.end()
+            try world.run { world.ring.sockets.isEmpty && kept != nil }
+            #expect(kept?.isPending == false)
+            #expect(throws: WebSocketError.clientGone) { try kept?.accept() }
             try world.drain()
             world.expectIdle()
         }

@@ -198,7 +198,10 @@ final class VirtualPeer {
 
     private func react(to frame: ServerFrame) {
         if frame.opcode == 8, answersClose, !hasSentClose { send(8, frame.payload) }
-        if frame.opcode == 9, answersPings { send(10, frame.payload) }
+        if frame.opcode == 9, answersPings {
+            // No pong comes in the nanosecond of its ping.
+            ring.after(1_000_000) { [weak self] in self?.send(10, frame.payload) }
+        }
         onFrame(frame)
     }
 
