@@ -129,10 +129,6 @@ extension ConnectionStateMachine {
     /// Judges a header in the state that the connection is in, and goes on to its payload.
     private mutating func begin(_ header: FrameHeader) -> ProtocolViolation? {
         if header.opcode.isControl {
-            if case .closing = state, header.opcode != .close {
-                reading = .discarded(remaining: header.payloadByteCount)
-                return nil
-            }
             controlPayload.removeAll(keepingCapacity: true)
             reading = .control(
                 opcode: header.opcode,
