@@ -43,6 +43,9 @@ public struct ServerConfiguration: Sendable {
     /// The defaults of the command line.
     public init() {}
 
+    /// Far beyond any memory, and far from where sums of sizes overflow.
+    private static let byteCountMax = 1 << 40
+
     /// The first setting that makes no sense, as a sentence; nil if all do.
     var objection: String? {
         for (name, value) in [
@@ -52,6 +55,13 @@ public struct ServerConfiguration: Sendable {
             ("maxSendQueue", maxSendQueue),
         ] where value < 1 {
             return "\(name) is \(value), but must be at least 1"
+        }
+        for (name, value) in [
+            ("maxReceivedFrameSize", maxReceivedFrameSize),
+            ("maxReceivedMessageSize", maxReceivedMessageSize),
+            ("maxSendQueue", maxSendQueue),
+        ] where value > Self.byteCountMax {
+            return "\(name) is \(value), but more than 1 TiB is no limit"
         }
         if maxConnections < 0 {
             return "maxConnections is \(maxConnections), but must not be negative"

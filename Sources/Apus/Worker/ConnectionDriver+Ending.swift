@@ -82,7 +82,12 @@ extension ConnectionDriver where Ring: ~Copyable {
         connection.opening?.request?.connection = nil
         connection.opening = nil
         connection.pauses = []
-        deadlines.set(now.advanced(by: configuration.closeTimeout), slot: Int(connection.slot))
+        // The machine's deadline may run since our Close: a peer cannot prolong its own end.
+        let deadline = connection.webSocket?.machine.value.deadline
+        deadlines.set(
+            deadline ?? now.advanced(by: configuration.closeTimeout),
+            slot: Int(connection.slot)
+        )
         if connection.output.value.isEmpty { sendFIN(on: connection) }
         updateReceiving(on: connection)
     }

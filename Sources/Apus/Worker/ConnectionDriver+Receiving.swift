@@ -74,12 +74,13 @@ extension ConnectionDriver where Ring: ~Copyable {
             case .pong:
                 tell(webSocket, on: connection) { try webSocket.deliverPong() }
             case .peerClosed(let code, let reply):
-                end(webSocket, on: connection)
                 if reply {
                     appendClose(code == .noStatusReceived ? nil : code, reason: "", on: connection)
+                    end(webSocket, on: connection)
                     finish(connection)
                 } else {
                     // It answers our Close, so it has read all that we sent: nothing to wait for.
+                    end(webSocket, on: connection)
                     drop(connection)
                 }
             case .fail(let violation, let sendClose):

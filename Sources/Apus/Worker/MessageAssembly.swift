@@ -65,8 +65,8 @@ struct MessageAssembly: ~Copyable {
 
     /// Copies a part behind the others.
     ///
-    /// The frame that it belongs to has `remaining` bytes to come,
-    /// so a message of one frame gets memory of its exact size at once.
+    /// The frame that it belongs to has `remaining` bytes to come, so there is room for all of it at
+    /// once; but announcing a length costs a peer nothing, so for no more than a few times what came.
     mutating func append(
         _ part: UnsafeRawBufferPointer,
         remaining: Int,
@@ -76,7 +76,8 @@ struct MessageAssembly: ~Copyable {
         let needed = byteCount + part.count
         let capacity = unsafe buffer.count
         if needed > capacity {
-            grow(to: max(needed + remaining, 2 * capacity), from: &pool)
+            let announced = min(needed + remaining, 4 * needed)
+            grow(to: max(announced, 2 * capacity), from: &pool)
         }
         if let base = unsafe buffer.baseAddress {
             unsafe (base + byteCount).copyMemory(from: source, byteCount: part.count)

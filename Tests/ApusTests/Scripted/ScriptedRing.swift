@@ -50,6 +50,9 @@ final class ScriptedRing: RingVerbs {
     /// Descriptors whose completions come first; the others in their own order.
     var order: [Int32] = []
 
+    /// Descriptors that connections come from.
+    var listeners: Set<Int32> = [World.listener]
+
     // Operations.
     var submissions: [Submission] = []
     var accepts: [(listener: Int32, tag: OperationTag)] = []
@@ -179,6 +182,10 @@ final class ScriptedRing: RingVerbs {
     }
 
     func close(_ socket: Int32) {
+        if listeners.remove(socket) != nil {
+            closeListener(socket)
+            return
+        }
         guard let open = open(socket, for: "close") else { return }
         if open.operationCount > 0 {
             misuse("\(socket) is closed with \(open.operationCount) operations in flight")
@@ -193,6 +200,14 @@ final class ScriptedRing: RingVerbs {
         } else {
             deliver(open)
         }
+    }
+
+    /// As the kernel does: who has not been accepted is reset.
+    private func closeListener(_ listener: Int32) {
+        if accepts.contains(where: { $0.listener == listener }) {
+            misuse("listener \(listener) is closed with accepts in flight")
+        }
+        for waiting in backlog.removeValue(forKey: listener) ?? [] { waiting.peer?.wasReset() }
     }
 
     func remoteAddress(of socket: Int32) -> String {

@@ -15,7 +15,7 @@ func inWorker(_ body: @WorkerActor () throws -> Void) rethrows {
 /// The real loop and driver of a worker on a scripted ring, with virtual peers.
 @WorkerActor
 final class World {
-    static let listener: Int32 = 3
+    nonisolated static let listener: Int32 = 3
 
     let ring: ScriptedRing
     let http = HTTPServer(port: 0)
