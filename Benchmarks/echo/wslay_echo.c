@@ -15,6 +15,7 @@
 struct client {
     int socket;
     wslay_event_context_ptr context; /* NULL until the handshake is done */
+    bool is_drained;                 /* the last read got all there was */
 };
 
 // Replies of the client that is being served; they leave before the next one is.
@@ -24,13 +25,16 @@ static size_t output_size;
 static ssize_t receive(wslay_event_context_ptr context, uint8_t *bytes, size_t size, int flags,
                        void *user) {
     (void)flags;
-    ssize_t count = recv(((struct client *)user)->socket, bytes, size, 0);
+    struct client *client = user;
+    // wslay reads until it is told to stop; a second system call would say no more than this.
+    ssize_t count = client->is_drained ? -1 : recv(client->socket, bytes, size, 0);
     if (count <= 0) {
-        bool is_empty = count < 0 && errno == EAGAIN;
+        bool is_empty = count < 0 && (client->is_drained || errno == EAGAIN);
         wslay_event_set_error(context,
                               is_empty ? WSLAY_ERR_WOULDBLOCK : WSLAY_ERR_CALLBACK_FAILURE);
         return -1;
     }
+    client->is_drained = (size_t)count < size;
     return count;
 }
 
@@ -86,6 +90,7 @@ static bool serve(struct client *client) {
         return shake_hands(client);
     }
     output_size = 0;
+    client->is_drained = false;
     if (wslay_event_recv(client->context) != 0 || wslay_event_send(client->context) != 0) {
         return false;
     }

@@ -30,21 +30,24 @@ import Testing
         }
     }
 
-    @Test func `message of one frame gets its memory once`() {
+    @Test func `announced length reserves a few times what came, in a few steps`() {
         var pool = MessageBufferPool()
         var assembly = MessageAssembly()
         let part = [UInt8](repeating: 1, count: 1000)
         unsafe part.withUnsafeBytes {
             unsafe assembly.append($0, remaining: 99_000, from: &pool)
         }
-        let address = unsafe assembly.bytes.baseAddress
+        #expect(assembly.capacity == 4096)
+        var capacities: Set<Int> = [4096]
         for index in 1..<100 {
             unsafe part.withUnsafeBytes {
                 unsafe assembly.append($0, remaining: 99_000 - index * 1000, from: &pool)
             }
+            #expect(assembly.capacity <= max(4096, 4 * (index + 1) * 1000))
+            capacities.insert(assembly.capacity)
         }
-        #expect(unsafe assembly.bytes.baseAddress == address)
         #expect(unsafe assembly.bytes.count == 100_000)
+        #expect(capacities.count <= 4, "\(capacities.sorted())")
         assembly.removeAll(to: &pool)
         #expect(pool.lentCount == 0)
     }

@@ -2,6 +2,7 @@
 // SPDX-License-Identifier: Apache-2.0
 
 @testable import Apus
+import ApusCodec
 import Testing
 
 @Suite struct OutputQueues {
@@ -37,8 +38,12 @@ import Testing
         to queue: inout OutputQueue,
         _ pool: inout OutputPool
     ) {
-        unsafe bytes.withUnsafeBytes { unsafe queue.appendPong($0, from: &pool) }
+        let header = FrameHeader(opcode: .pong, payloadByteCount: UInt64(bytes.count))
+        unsafe bytes.withUnsafeBytes { unsafe queue.appendPong(header, $0, from: &pool) }
     }
+
+    /// A pong as it leaves.
+    private func pong(_ bytes: [UInt8]) -> [UInt8] { [0x8A, UInt8(bytes.count)] + bytes }
 
     @Test(arguments: 1...30 as ClosedRange<UInt64>)
     func `bytes leave in the order in which they came`(seed: UInt64) {
@@ -80,11 +85,11 @@ import Testing
         appendPong([10, 10], to: &queue, &pool)
         appendPong([11, 11, 11], to: &queue, &pool)
         append([3], to: &queue, &pool)
-        #expect(contents(queue) == Array(first[500...]) + [11, 11, 11] + second + [3])
+        #expect(contents(queue) == Array(first[500...]) + pong([11, 11, 11]) + second + [3])
         // Once it is being sent it stays, and the next one gets a place of its own.
         queue.removeFirst(19_501, to: &pool)
         appendPong([12], to: &queue, &pool)
-        #expect(contents(queue) == [11, 11, 12] + second + [3])
+        #expect(contents(queue) == pong([11, 11, 11]).dropFirst() + pong([12]) + second + [3])
         queue.removeAll(to: &pool)
         #expect(pool.lentCount == 0)
     }
@@ -96,10 +101,10 @@ import Testing
         appendPong([10], to: &queue, &pool)
         append([2], to: &queue, &pool)
         appendPong([11], to: &queue, &pool)
-        #expect(contents(queue) == [1, 1, 1, 11, 2])
+        #expect(contents(queue) == [1, 1, 1] + pong([11]) + [2])
         queue.removeFirst(3, to: &pool)
         appendPong([12, 12], to: &queue, &pool)
-        #expect(contents(queue) == [12, 12, 2])
+        #expect(contents(queue) == pong([12, 12]) + [2])
         queue.removeAll(to: &pool)
         #expect(pool.lentCount == 0)
     }

@@ -66,6 +66,7 @@ public struct ServerConfiguration: Sendable {
         if maxConnections < 0 {
             return "maxConnections is \(maxConnections), but must not be negative"
         }
+        if keepaliveInterval == .seconds(0) { return "keepaliveInterval is 0; nil turns it off" }
         if maxFragments > Int(UInt32.max) { return "maxFragments is over \(UInt32.max)" }
         return nil
     }

@@ -15,8 +15,7 @@ public final class WebSocketRequest {
 
     /// The connection that it came on, until the decision.
     var connection: Connection?
-    /// What it was accepted as.
-    private(set) weak var accepted: WebSocketConnection?
+    private var isDecided = false
 
     /// The client's address without the port; empty for a Unix socket.
     public let remoteAddress: String
@@ -77,7 +76,7 @@ public final class WebSocketRequest {
         origin: String? = nil,
         fields: HTTPFields = [:]
     ) throws(WebSocketError) -> WebSocketConnection {
-        guard accepted == nil else { throw .alreadyDecided }
+        guard !isDecided else { throw .alreadyDecided }
         guard isPending else { throw .clientGone }
         var added = fields.map { HeaderField($0.name.rawName, $0.value) }
         if let origin { added.append(HeaderField("Origin", origin)) }
@@ -87,13 +86,12 @@ public final class WebSocketRequest {
         } catch {
             throw .invalidResponse("\(error)")
         }
-        let spelling = upgrade.requestedProtocols.first { $0 == subprotocol }
         let webSocket = try owner.accept(
             self,
             response: response,
-            protocol: spelling ?? subprotocol
+            protocol: subprotocol.flatMap(upgrade.offer(of:))
         )
-        accepted = webSocket
+        isDecided = true
         return webSocket
     }
 
@@ -106,7 +104,7 @@ public final class WebSocketRequest {
         reason: String = "forbidden",
         fields: HTTPFields = [:]
     ) throws(WebSocketError) {
-        guard accepted == nil else { throw .alreadyDecided }
+        guard !isDecided else { throw .alreadyDecided }
         let refusal: Refusal
         do {
             refusal = try Refusal(
@@ -117,6 +115,7 @@ public final class WebSocketRequest {
         } catch {
             throw .invalidResponse("\(error)")
         }
+        isDecided = true
         owner.reject(self, with: refusal)
     }
 }

@@ -61,7 +61,7 @@ extension ConnectionDriver where Ring: ~Copyable {
         armReceive(on: connection)
         deadlines.set(deadline, slot: Int(connection.slot))
         let limit = configuration.maxConnections
-        if drain != nil || limit > 0 && table.count > limit {
+        if drain != nil || limit > 0 && table.count - endingCount > limit {
             counters.connectionsRefused += 1
             refuse(connection, with: .unavailable(reason: "no more connections here for now"))
         }

@@ -79,6 +79,7 @@ extension ConnectionDriver where Ring: ~Copyable {
         case .finishing, .lingering, .dropping, .released: return
         }
         connection.stage = .finishing
+        endingCount += 1
         connection.opening?.request?.connection = nil
         connection.opening = nil
         connection.pauses = []
@@ -113,7 +114,8 @@ extension ConnectionDriver where Ring: ~Copyable {
     func drop(_ connection: Connection) {
         switch connection.stage {
         case .dropping, .released: return
-        case .opening, .open, .finishing, .lingering: break
+        case .opening, .open: endingCount += 1
+        case .finishing, .lingering: break
         }
         connection.stage = .dropping
         connection.opening?.request?.connection = nil
@@ -131,6 +133,7 @@ extension ConnectionDriver where Ring: ~Copyable {
         connection.webSocket?.transport = nil
         connection.webSocket = nil
         table.remove(connection)
+        endingCount -= 1
         counters.connectionsOpen -= 1
         ring.close(connection.socket)
     }

@@ -28,18 +28,17 @@ extension ConnectionDriver where Ring: ~Copyable {
             return .overLimit
         }
         if !opcode.isControl { counters.messagesSent += 1 }
-        return unsafe withFrameHeader(opcode, payload.count) { header in
-            if payload.count >= uncopiedByteCountMin, !connection.isAwaitingWritable {
-                unsafe sendUncopied(header, payload, on: connection)
-                guard connection.stage == .open else { return .closed }
-            } else {
-                unsafe connection.output.value.append(header, payload, from: &outputPool.value)
-                markDirty(connection)
-            }
-            guard connection.isAwaitingWritable else { return .sent }
-            pauseIfBehind(connection)
-            return .queued
+        let header = FrameHeader(opcode: opcode, payloadByteCount: UInt64(payload.count))
+        if payload.count >= uncopiedByteCountMin, !connection.isAwaitingWritable {
+            unsafe sendUncopied(header, payload, on: connection)
+            guard connection.stage == .open else { return .closed }
+        } else {
+            unsafe connection.output.value.append(header, payload, from: &outputPool.value)
+            markDirty(connection)
         }
+        guard connection.isAwaitingWritable else { return .sent }
+        pauseIfBehind(connection)
+        return .queued
     }
 
     /// Whether so much more may wait; what only waits for the end of the turn goes out for it.
@@ -55,40 +54,35 @@ extension ConnectionDriver where Ring: ~Copyable {
 
     /// Queued bytes, header and payload in one system call; what does not fit is copied and queued.
     private func sendUncopied(
-        _ header: UnsafeRawBufferPointer,
+        _ header: FrameHeader,
         _ payload: UnsafeRawBufferPointer,
         on connection: Connection
     ) {
         let queued = connection.output.value.byteCount
-        let (sent, _) = unsafe sendParts(of: connection, followedBy: header, payload)
+        let (headerBytes, sent) = unsafe sendParts(of: connection, header, payload)
         guard sent >= 0 else {
-            sendFailed(on: connection, errno: Int32(-sent))
+            sendFailed(on: connection, errno: Int32(clamping: -sent))
             if connection.stage == .open {
                 unsafe connection.output.value.append(header, payload, from: &outputPool.value)
-                awaitWritable(connection)
             }
             return
         }
         connection.output.value.removeFirst(min(sent, queued), to: &outputPool.value)
-        var rest = max(0, sent - queued)
-        let headerRest = unsafe UnsafeRawBufferPointer(rebasing: header[min(rest, header.count)...])
-        rest = max(0, rest - header.count)
-        let payloadRest = unsafe UnsafeRawBufferPointer(rebasing: payload[rest...])
-        guard connection.output.value.byteCount + headerRest.count + payloadRest.count > 0 else {
-            return
-        }
-        unsafe connection.output.value.append(headerRest, payloadRest, from: &outputPool.value)
+        let ofHeader = min(max(0, sent - queued), headerBytes.count)
+        let ofPayload = max(0, sent - queued - headerBytes.count)
+        unsafe connection.output.value.append(
+            UnsafeRawBufferPointer(rebasing: headerBytes[ofHeader...]),
+            UnsafeRawBufferPointer(rebasing: payload[ofPayload...]),
+            from: &outputPool.value
+        )
+        guard !connection.output.value.isEmpty else { return }
         counters.sendsShort += 1
         awaitWritable(connection)
     }
 
     func appendBytes(_ bytes: [UInt8], on connection: Connection) {
         unsafe bytes.withUnsafeBytes {
-            unsafe connection.output.value.append(
-                $0,
-                UnsafeRawBufferPointer(start: nil, count: 0),
-                from: &outputPool.value
-            )
+            unsafe connection.output.value.append($0, from: &outputPool.value)
         }
         markDirty(connection)
     }
@@ -100,10 +94,9 @@ extension ConnectionDriver where Ring: ~Copyable {
     }
 
     func appendControl(_ opcode: Opcode, _ payload: [UInt8], on connection: Connection) {
-        unsafe payload.withUnsafeBytes { payload in
-            unsafe withFrameHeader(opcode, payload.count) { header in
-                unsafe connection.output.value.append(header, payload, from: &outputPool.value)
-            }
+        let header = FrameHeader(opcode: opcode, payloadByteCount: UInt64(payload.count))
+        unsafe payload.withUnsafeBytes {
+            unsafe connection.output.value.append(header, $0, from: &outputPool.value)
         }
         markDirty(connection)
     }
@@ -115,38 +108,9 @@ extension ConnectionDriver where Ring: ~Copyable {
             appendControl(.pong, payload, on: connection)
             return
         }
-        unsafe withUnsafeTemporaryAllocation(byteCount: 2 + 125, alignment: 1) { frame in
-            unsafe withFrameHeader(.pong, payload.count) { header in
-                unsafe frame.copyMemory(from: header)
-                unsafe payload.withUnsafeBytes {
-                    unsafe UnsafeMutableRawBufferPointer(rebasing: frame[header.count...])
-                        .copyMemory(from: $0)
-                }
-                unsafe connection.output.value.appendPong(
-                    UnsafeRawBufferPointer(rebasing: frame[..<(header.count + payload.count)]),
-                    from: &outputPool.value
-                )
-            }
-        }
-        markDirty(connection)
-    }
-
-    private func withFrameHeader<Result>(
-        _ opcode: Opcode,
-        _ payloadByteCount: Int,
-        _ body: (UnsafeRawBufferPointer) -> Result
-    ) -> Result {
-        unsafe withUnsafeTemporaryAllocation(of: UInt8.self, capacity: FrameHeader.byteCountMax) {
-            guard let base = $0.baseAddress else { preconditionFailure("no stack") }
-            let header = FrameHeader(
-                isFinal: true,
-                opcode: opcode,
-                payloadByteCount: UInt64(payloadByteCount)
-            )
-            let count = unsafe header.encode(to: base)
-            return unsafe body(
-                UnsafeRawBufferPointer(rebasing: UnsafeRawBufferPointer($0)[..<count])
-            )
+        let header = FrameHeader(opcode: .pong, payloadByteCount: UInt64(payload.count))
+        unsafe payload.withUnsafeBytes {
+            unsafe connection.output.value.appendPong(header, $0, from: &outputPool.value)
         }
     }
 
@@ -249,8 +213,7 @@ extension ConnectionDriver where Ring: ~Copyable {
     /// Sends by system call until the queue is empty or the kernel takes no more.
     private func flushNow(_ connection: Connection) {
         while !connection.isAwaitingWritable, !connection.output.value.isEmpty {
-            let none = unsafe UnsafeRawBufferPointer(start: nil, count: 0)
-            let (sent, offered) = unsafe sendParts(of: connection, followedBy: none, none)
+            let (offered, sent) = sendParts(of: connection)
             settle(sent, of: offered, on: connection)
             guard sent > 0 else { return }
         }
@@ -280,28 +243,37 @@ extension ConnectionDriver where Ring: ~Copyable {
         }
     }
 
+    /// One system call for as much of the queue as it takes parts.
+    private func sendParts(of connection: Connection) -> (offered: Int, sent: Int) {
+        let parts = unsafe sendScratch.parts
+        let count = unsafe connection.output.value.fill(parts)
+        let offered = unsafe UnsafeBufferPointer(rebasing: parts[..<count])
+        return (
+            unsafe offered.reduce(0) { $0 + $1.count },
+            unsafe ring.sendNow(offered, on: connection.socket)
+        )
+    }
+
+    /// The same with a frame behind it; returns where its header was encoded, for this turn.
     private func sendParts(
         of connection: Connection,
-        followedBy header: UnsafeRawBufferPointer,
+        _ header: FrameHeader,
         _ payload: UnsafeRawBufferPointer
-    ) -> (sent: Int, offered: Int) {
-        unsafe withUnsafeTemporaryAllocation(of: UnsafeRawBufferPointer.self, capacity: 16) {
-            parts in
-            unsafe parts.initialize(repeating: UnsafeRawBufferPointer(start: nil, count: 0))
-            let room = unsafe UnsafeMutableBufferPointer(rebasing: parts[..<14])
-            var count = unsafe connection.output.value.fill(room)
-            // What follows may only be sent with everything that is before it.
-            if count < 14, header.count + payload.count > 0 {
-                unsafe parts[count] = header
-                unsafe parts[count + 1] = payload
-                count += 2
-            }
-            let offered = unsafe UnsafeBufferPointer(rebasing: parts[..<count])
-            return (
-                unsafe ring.sendNow(offered, on: connection.socket),
-                unsafe offered.reduce(0) { $0 + $1.count }
-            )
+    ) -> (header: UnsafeRawBufferPointer, sent: Int) {
+        let header = unsafe sendScratch.encode(header)
+        let parts = unsafe sendScratch.parts
+        let last = parts.count - 2
+        var count = unsafe connection.output.value.fill(
+            UnsafeMutableBufferPointer(rebasing: parts[..<last])
+        )
+        // It may only be sent with everything that is before it.
+        if count < last {
+            unsafe parts[count] = header
+            unsafe parts[count + 1] = payload
+            count += 2
         }
+        let offered = unsafe UnsafeBufferPointer(rebasing: parts[..<count])
+        return unsafe (header, ring.sendNow(offered, on: connection.socket))
     }
 
     // MARK: Backpressure

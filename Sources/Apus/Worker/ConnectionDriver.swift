@@ -27,10 +27,13 @@ final class ConnectionDriver<Ring: RingVerbs & ~Copyable> {
     let logger: Logger
 
     var table = ConnectionTable()
+    /// Of the table's connections, those that only wait for their end.
+    var endingCount = 0
     var deadlines = DeadlineQueue()
     var counters = WorkerCounters()
     let outputPool = Pinned(OutputPool())
     let messageBuffers = Pinned(MessageBufferPool())
+    let sendScratch = SendScratch()
 
     /// The time of this turn.
     var now: Instant

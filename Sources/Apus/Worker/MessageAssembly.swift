@@ -58,6 +58,9 @@ struct MessageAssembly: ~Copyable {
 
     var isEmpty: Bool { byteCount == 0 }
 
+    /// How many bytes there is room for.
+    var capacity: Int { unsafe buffer.count }
+
     /// The bytes so far, in one piece.
     var bytes: UnsafeRawBufferPointer {
         unsafe UnsafeRawBufferPointer(rebasing: UnsafeRawBufferPointer(buffer)[..<byteCount])
@@ -74,7 +77,6 @@ struct MessageAssembly: ~Copyable {
     ) {
         guard let source = part.baseAddress else { return }
         let needed = byteCount + part.count
-        let capacity = unsafe buffer.count
         if needed > capacity {
             let announced = min(needed + remaining, 4 * needed)
             grow(to: max(announced, 2 * capacity), from: &pool)

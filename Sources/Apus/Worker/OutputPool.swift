@@ -1,6 +1,8 @@
 // This source file is part of the Apus project
 // SPDX-License-Identifier: Apache-2.0
 
+import ApusCodec
+
 /// The head of a piece of output memory; its bytes follow it.
 @unsafe
 struct OutputChunk {
@@ -35,6 +37,13 @@ extension OutputChunkPointer {
             unsafe (storage + pointee.end).copyMemory(from: base, byteCount: bytes.count)
             unsafe pointee.end += bytes.count
         }
+    }
+
+    /// Encodes the header behind the bytes that are there; it must fit.
+    func append(_ header: FrameHeader) {
+        precondition(unsafe header.headerByteCount <= room, "no room for a header")
+        let target = unsafe (storage + pointee.end).assumingMemoryBound(to: UInt8.self)
+        unsafe pointee.end += header.encode(to: target)
     }
 
     func clear() {

@@ -1,6 +1,8 @@
 // This source file is part of the Apus project
 // SPDX-License-Identifier: Apache-2.0
 
+import ApusCodec
+
 /// What waits to be sent on one connection: whole frames in chunks of memory, first to last.
 ///
 /// A connection with nothing to send has no chunk; they come from the worker's ``OutputPool`` and
@@ -25,41 +27,59 @@ struct OutputQueue: ~Copyable {
         if let head = unsafe head { unsafe head.pointee.next == nil } else { true }
     }
 
-    /// Appends one frame, or the rest of one, in two parts that are copied.
+    /// Appends one frame; the payload is copied.
     mutating func append(
-        _ header: UnsafeRawBufferPointer,
+        _ header: FrameHeader,
         _ payload: UnsafeRawBufferPointer,
         from pool: inout OutputPool
     ) {
-        let count = header.count + payload.count
-        guard count > 0 else { return }
+        let count = header.headerByteCount + payload.count
         let chunk = unsafe chunk(for: count, from: &pool)
         unsafe chunk.append(header)
         unsafe chunk.append(payload)
         byteCount += count
     }
 
+    /// Appends bytes that are not ours to frame, or the rest of a frame in two parts; a copy.
+    mutating func append(
+        _ bytes: UnsafeRawBufferPointer,
+        _ more: UnsafeRawBufferPointer = unsafe UnsafeRawBufferPointer(start: nil, count: 0),
+        from pool: inout OutputPool
+    ) {
+        let count = bytes.count + more.count
+        guard count > 0 else { return }
+        let chunk = unsafe chunk(for: count, from: &pool)
+        unsafe chunk.append(bytes)
+        unsafe chunk.append(more)
+        byteCount += count
+    }
+
     /// Puts a pong where it overtakes queued data: behind the chunk that is being sent.
     ///
     /// A pong that still waits is replaced, RFC 6455 §5.5.3: the latest ping is the one to answer.
-    mutating func appendPong(_ frame: UnsafeRawBufferPointer, from pool: inout OutputPool) {
+    mutating func appendPong(
+        _ header: FrameHeader,
+        _ payload: UnsafeRawBufferPointer,
+        from pool: inout OutputPool
+    ) {
         guard let head = unsafe head else {
-            unsafe append(frame, UnsafeRawBufferPointer(start: nil, count: 0), from: &pool)
+            unsafe append(header, payload, from: &pool)
             return
         }
         if let waiting = unsafe waitingPong {
-            byteCount += unsafe frame.count - waiting.byteCount
+            byteCount -= unsafe waiting.byteCount
             unsafe waiting.clear()
-            unsafe waiting.append(frame)
-            return
+        } else {
+            let chunk = unsafe pool.take(FrameHeader.byteCountMax + 125)
+            unsafe chunk.pointee.next = head.pointee.next
+            unsafe head.pointee.next = chunk
+            if unsafe tail == head { unsafe tail = chunk }
+            unsafe waitingPong = chunk
         }
-        let chunk = unsafe pool.take(frame.count)
-        unsafe chunk.append(frame)
-        unsafe chunk.pointee.next = head.pointee.next
-        unsafe head.pointee.next = chunk
-        if unsafe tail == head { unsafe tail = chunk }
-        unsafe waitingPong = chunk
-        byteCount += frame.count
+        guard let waiting = unsafe waitingPong else { return }
+        unsafe waiting.append(header)
+        unsafe waiting.append(payload)
+        byteCount += unsafe waiting.byteCount
     }
 
     /// The first bytes that lie together.

@@ -50,7 +50,8 @@ public struct UpgradeRequest: Equatable, Sendable {
             HeaderField("Sec-WebSocket-Accept", accept),
         ]
         if let selection {
-            own.append(HeaderField("Sec-WebSocket-Protocol", try offer(of: selection)))
+            guard let offer = offer(of: selection) else { throw .protocolNotOffered(selection) }
+            own.append(HeaderField("Sec-WebSocket-Protocol", offer))
         }
         for field in fields {
             try field.check(isReserved: Self.isReserved)
@@ -62,13 +63,12 @@ public struct UpgradeRequest: Equatable, Sendable {
         head.lines(of: "Sec-WebSocket-Key").first.map { AcceptKey.accept(for: $0.span) } ?? ""
     }
 
-    /// The client's spelling of a subprotocol; the very same one where it offers several.
-    private func offer(of selection: String) throws(HandshakeError) -> String {
+    /// The client's spelling of a subprotocol, the very same one where it offers several; nil where
+    /// it offers none that differs in case alone.
+    package func offer(of selection: String) -> String? {
         if requestedProtocols.contains(selection) { return selection }
         let bytes = Array(selection.utf8)
-        let offer = requestedProtocols.first { bytes.equalsIgnoringCase($0.utf8) }
-        guard let offer else { throw .protocolNotOffered(selection) }
-        return offer
+        return requestedProtocols.first { bytes.equalsIgnoringCase($0.utf8) }
     }
 
     /// Fields that say how the connection goes on.
