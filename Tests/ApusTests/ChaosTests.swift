@@ -3,6 +3,7 @@
 
 @testable import Apus
 import ApusProtocol
+import ApusTestSupport
 import Testing
 
 /// An application that does anything at any time, peers that do as well, and all faults: whatever

@@ -4,6 +4,7 @@
 @testable import Apus
 import ApusProtocol
 import ApusRing
+import ApusTestSupport
 import Testing
 
 @Suite struct ConnectionTables {

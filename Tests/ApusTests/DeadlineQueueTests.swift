@@ -3,6 +3,7 @@
 
 @testable import Apus
 import ApusProtocol
+import ApusTestSupport
 import Testing
 
 @Suite struct DeadlineQueues {

@@ -2,6 +2,7 @@
 // SPDX-License-Identifier: Apache-2.0
 
 import Apus
+import ApusTestSupport
 import Testing
 
 /// What goes in comes out, whatever the kernel and the peers do.

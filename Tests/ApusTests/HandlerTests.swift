@@ -4,6 +4,7 @@
 @testable import Apus
 import ApusCodec
 import ApusProtocol
+import ApusTestSupport
 import Testing
 
 @Suite struct Handlers {

@@ -2,6 +2,7 @@
 // SPDX-License-Identifier: Apache-2.0
 
 @testable import Apus
+import ApusTestSupport
 import Testing
 
 @Suite struct MessageAssemblies {

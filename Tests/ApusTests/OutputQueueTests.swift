@@ -3,6 +3,7 @@
 
 @testable import Apus
 import ApusCodec
+import ApusTestSupport
 import Testing
 
 @Suite struct OutputQueues {

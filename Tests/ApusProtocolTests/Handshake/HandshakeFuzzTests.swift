@@ -5,19 +5,6 @@ import ApusProtocol
 import ApusTestSupport
 import Testing
 
-/// Numbers that a seed repeats (SplitMix64).
-private struct SeededGenerator: RandomNumberGenerator {
-    var state: UInt64
-
-    mutating func next() -> UInt64 {
-        state &+= 0x9E37_79B9_7F4A_7C15
-        var z = state
-        z = (z ^ z >> 30) &* 0xBF58_476D_1CE4_E5B9
-        z = (z ^ z >> 27) &* 0x94D0_49BB_1331_11EB
-        return z ^ z >> 31
-    }
-}
-
 @Suite struct `Handshake under random bytes` {
     private static let pieces = [
         "\r\n", "\r", "\n", " ", "\t", ":", ",", ";", "=", "\"", "\\", "\u{0}", "\u{FF}", "#", "@",
@@ -26,7 +13,7 @@ private struct SeededGenerator: RandomNumberGenerator {
         "Transfer-Encoding: chunked\r\n", "http://a", "*", "\r\n\r\n",
     ].map { Array($0.utf8) }
 
-    private static func mutated(_ generator: inout SeededGenerator) -> [UInt8] {
+    private static func mutated(using random: inout SplitMix) -> [UInt8] {
         let drafts = [
             HeadDraft.handshake, .ordinary,
             HeadDraft.handshake.adding(
@@ -34,17 +21,17 @@ private struct SeededGenerator: RandomNumberGenerator {
                 "Sec-WebSocket-Extensions: permessage-deflate; a=\"b\", c"
             ).requesting("GET http://a:80/b?c HTTP/1.1"),
         ]
-        var bytes = drafts[Int.random(in: drafts.indices, using: &generator)].bytes
-        for _ in 0..<Int.random(in: 1...4, using: &generator) {
-            let place = Int.random(in: bytes.indices, using: &generator)
-            switch Int.random(in: 0..<4, using: &generator) {
-            case 0: bytes[place] = UInt8.random(in: .min ... .max, using: &generator)
+        var bytes = drafts[Int.random(in: drafts.indices, using: &random)].bytes
+        for _ in 0..<Int.random(in: 1...4, using: &random) {
+            let place = Int.random(in: bytes.indices, using: &random)
+            switch Int.random(in: 0..<4, using: &random) {
+            case 0: bytes[place] = UInt8.random(in: .min ... .max, using: &random)
             case 1: bytes.remove(at: place)
             case 2:
-                let piece = pieces[Int.random(in: pieces.indices, using: &generator)]
+                let piece = pieces[Int.random(in: pieces.indices, using: &random)]
                 bytes.insert(contentsOf: piece, at: place)
             default:
-                let end = min(bytes.count, place + Int.random(in: 1...40, using: &generator))
+                let end = min(bytes.count, place + Int.random(in: 1...40, using: &random))
                 bytes.insert(contentsOf: bytes[place..<end], at: place)
             }
         }
@@ -77,16 +64,16 @@ private struct SeededGenerator: RandomNumberGenerator {
 
     @Test(arguments: 0..<20 as Range<UInt64>)
     func `server decides the same whatever the pieces`(seed: UInt64) throws {
-        var generator = SeededGenerator(state: seed)
+        var random = SplitMix(seed: seed)
         for round in 0..<100 {
-            let bytes = Self.mutated(&generator)
+            let bytes = Self.mutated(using: &random)
             let whole = sendHead(bytes)
             let single = sendHead(bytes.indices.map { bytes[$0...$0] })
             #expect(
                 whole == single,
                 "seed \(seed), round \(round): \(bytes.wireText.debugDescription)"
             )
-            var cuts = (0..<3).map { _ in Int.random(in: 0...bytes.count, using: &generator) }
+            var cuts = (0..<3).map { _ in Int.random(in: 0...bytes.count, using: &random) }
             cuts = [0] + cuts.sorted() + [bytes.count]
             let pieces = zip(cuts, cuts.dropFirst()).map { bytes[$0..<$1] }
             #expect(whole == sendHead(pieces), "seed \(seed), round \(round), cuts \(cuts)")
@@ -96,8 +83,8 @@ private struct SeededGenerator: RandomNumberGenerator {
 
     @Test(arguments: 0..<20 as Range<UInt64>)
     func `server refuses noise before it has read much`(seed: UInt64) {
-        var generator = SeededGenerator(state: seed)
-        let noise = (0..<4_096).map { _ in UInt8.random(in: .min ... .max, using: &generator) }
+        var random = SplitMix(seed: seed)
+        let noise = random.bytes(4_096)
         guard case .refuse(let refusal) = sendHead(noise) else {
             Issue.record("seed \(seed): noise was taken for a request")
             return

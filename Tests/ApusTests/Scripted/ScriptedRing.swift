@@ -2,6 +2,7 @@
 // SPDX-License-Identifier: Apache-2.0
 
 import ApusRing
+import ApusTestSupport
 import Glibc
 import Testing
 

@@ -1,7 +1,9 @@
 // This source file is part of the Apus project
 // SPDX-License-Identifier: Apache-2.0
 
+import ApusCodec
 import ApusRing
+import ApusTestSupport
 import Glibc
 
 /// A frame that the server sent.
@@ -87,7 +89,8 @@ final class VirtualPeer {
 
     func send(_ opcode: UInt8, _ payload: [UInt8], isFinal: Bool = true) {
         if opcode == 8 { hasSentClose = true }
-        write(Self.frame(opcode, payload, isFinal: isFinal))
+        let wire = WireBytes(to: .server)
+        write(wire.frame(Opcode(rawValue: opcode), payload, isFinal: isFinal))
     }
 
     func sendText(_ text: String) {
@@ -96,25 +99,6 @@ final class VirtualPeer {
 
     func sendClose(_ code: UInt16 = 1000) {
         send(8, [UInt8(code >> 8), UInt8(code & 255)])
-    }
-
-    static func frame(_ opcode: UInt8, _ payload: [UInt8], isFinal: Bool = true) -> [UInt8] {
-        let key: [UInt8] = [0x37, 0xFA, 0x21, 0x3D]
-        var bytes = [(isFinal ? 0x80 : 0) | opcode]
-        switch payload.count {
-        case ..<126:
-            bytes.append(0x80 | UInt8(payload.count))
-        case ..<65536:
-            bytes += [0x80 | 126, UInt8(payload.count >> 8), UInt8(payload.count & 255)]
-        default:
-            bytes.append(0x80 | 127)
-            for shift in stride(from: 56, through: 0, by: -8) {
-                bytes.append(UInt8(truncatingIfNeeded: payload.count >> shift))
-            }
-        }
-        bytes += key
-        for (index, byte) in payload.enumerated() { bytes.append(byte ^ key[index & 3]) }
-        return bytes
     }
 
     /// Its FIN.
