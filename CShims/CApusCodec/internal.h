@@ -35,8 +35,8 @@ APUS_HIDDEN apus_mask_kernel apus_mask_neon;
 APUS_HIDDEN apus_utf8_kernel apus_utf8_neon;
 #endif
 
-/* The kernels in use; NULL until the first call. Every thread that finds NULL makes the same
- * choice, and what the pointer points to is constant, so relaxed order is enough. */
+/* The kernels in use; NULL until the first call. The first thread to choose wins, and what the
+ * pointer points to is constant, so relaxed order is enough. */
 APUS_HIDDEN extern _Atomic(const apus_kernels *) apus_kernels_chosen;
 APUS_HIDDEN const apus_kernels *apus_kernels_choose(void);
 

@@ -76,17 +76,17 @@ static const apus_kernels *available_kernels(apus_variant variant) {
     return NULL;
 }
 
-static void use(const apus_kernels *kernels) {
-    atomic_store_explicit(&apus_kernels_chosen, kernels, memory_order_relaxed);
-}
-
 const apus_kernels *apus_kernels_choose(void) {
     size_t best = 0;
     while (available_kernels(all_kernels[best].variant) == NULL) {
         best++;
     }
-    use(&all_kernels[best]);
-    return &all_kernels[best];
+    /* A thread that selects another one meanwhile is not overruled. */
+    const apus_kernels *found = NULL;
+    bool is_first =
+        atomic_compare_exchange_strong_explicit(&apus_kernels_chosen, &found, &all_kernels[best],
+                                                memory_order_relaxed, memory_order_relaxed);
+    return is_first ? &all_kernels[best] : found;
 }
 
 bool apus_variant_is_available(apus_variant variant) {
@@ -98,7 +98,7 @@ bool apus_variant_select(apus_variant variant) {
     if (kernels == NULL) {
         return false;
     }
-    use(kernels);
+    atomic_store_explicit(&apus_kernels_chosen, kernels, memory_order_relaxed);
     return true;
 }
 

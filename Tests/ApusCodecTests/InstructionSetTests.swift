@@ -30,4 +30,15 @@ struct InstructionSetTests {
         #expect(!apus_variant_select(apus_variant(rawValue: 99)))
         #expect(!apus_variant_is_available(apus_variant(rawValue: 99)))
     }
+
+    @Test(arguments: Variant.available)
+    func `a pointer to no bytes may be NULL`(variant: Variant) {
+        variant.use {
+            var state: apus_utf8_state = 0
+            apus_mask(nil, 0, 1, 0)
+            apus_mask_copy(nil, nil, 0, 1, 0)
+            #expect(unsafe apus_utf8_validate(&state, nil, 0))
+            #expect(state == 0)
+        }
+    }
 }

@@ -6,7 +6,8 @@
  *
  * Frame headers, masking, UTF-8, close codes and the accept key. Every function works on memory of
  * the caller, touches nothing outside the ranges it is given, never allocates, does no I/O, leaves
- * errno alone and never calls back. C11, gcc or clang, no compiler flags.
+ * errno alone and never calls back. A pointer to no bytes may be NULL. C11, gcc or clang, no
+ * compiler flags.
  *
  * Threads: all functions may be called from any thread at the same time on different memory. The
  * one shared state is the choice of instruction set (see the end), made on first use, atomically.
@@ -103,8 +104,9 @@ size_t apus_frame_header_encode(uint8_t *out, uint8_t first_byte, uint64_t paylo
 /* ---- Masking, §5.3 ---- */
 
 /*
- * XORs `bytes` with the key in place. offset: how many payload bytes of the frame came before
- * (only offset mod 4 counts). Masking and unmasking are the same.
+ * XORs `bytes` with the key in place. masking_key: the four bytes as in apus_frame_header; memcpy
+ * them from where they lie. offset: how many payload bytes of the frame came before (only offset
+ * mod 4 counts). Masking and unmasking are the same.
  */
 void apus_mask(uint8_t *bytes, size_t size, uint32_t masking_key, size_t offset);
 
