@@ -60,7 +60,7 @@ package struct RestartPolicy {
         slots[slot].wasEverReady = true
     }
 
-    /// The slot's worker ended, or could not be started.
+    /// The slot's worker ended.
     ///
     /// - Parameter jitter: 0 to 1, drawn anew for each call; shortens a pause by up to a quarter so
     ///   that slots which fail together do not keep step.
@@ -87,6 +87,19 @@ package struct RestartPolicy {
         } else if case .exited(let code) = end, ExitCode.isFatal(code), !isAnyReady {
             return .stop(exitCode: code)
         }
+        return retry(slot: slot, at: now, jitter: jitter)
+    }
+
+    /// No worker could be started in the slot: fork was refused, or descriptors ran out.
+    ///
+    /// That is a failure to boot as well; but where the slot has worked, it may pass, so it is a
+    /// fruitless life and no more, even while nobody serves.
+    package mutating func startFailed(slot: Int, at now: UInt64, jitter: Double) -> Action {
+        guard slots[slot].wasEverReady else { return .stop(exitCode: ExitCode.system) }
+        return retry(slot: slot, at: now, jitter: jitter)
+    }
+
+    private mutating func retry(slot: Int, at now: UInt64, jitter: Double) -> Action {
         countFruitless(slot: slot, at: now)
         guard isAnyReady || !areAllFruitless(at: now) else {
             return .stop(exitCode: ExitCode.unavailable)

@@ -11,7 +11,7 @@ extension Supervisor {
         guard count == 1 else { throw .threadsExist(count: Int(count)) }
     }
 
-    /// Fills a slot; a failure is judged like the end of a worker.
+    /// Fills a slot, or asks the policy when to try again.
     func start(
         _ slot: Int,
         _ channels: SupervisorChannels,
@@ -30,7 +30,9 @@ extension Supervisor {
                 // Threads do not go away by waiting.
                 stop(exitCode: ExitCode.system)
             } else {
-                refill(slot, after: .exited(code: ExitCode.system), isExplained: true)
+                let now = apus_clock_monotonic()
+                let jitter = Double.random(in: 0...1)
+                carryOut(policy.startFailed(slot: slot, at: now, jitter: jitter), slot, at: now)
             }
         }
     }

@@ -74,10 +74,17 @@ extension Supervisor {
         }
     }
 
-    /// Asks the policy what to do about a slot whose worker ended or could not be started.
-    func refill(_ slot: Int, after how: WorkerEnd, isExplained: Bool) {
+    /// Asks the policy what to do about a slot whose worker ended.
+    private func refill(_ slot: Int, after how: WorkerEnd, isExplained: Bool) {
         let now = apus_clock_monotonic()
         let action = policy.ended(slot: slot, how: how, at: now, jitter: .random(in: 0...1))
+        if case .stop = action, !isExplained {
+            fail("workers cannot run: the last one \(how); see what it printed before")
+        }
+        carryOut(action, slot, at: now)
+    }
+
+    func carryOut(_ action: RestartPolicy.Action, _ slot: Int, at now: UInt64) {
         switch action {
         case .respawnNow:
             slots[slot].startAt = 0
@@ -86,9 +93,6 @@ extension Supervisor {
             slots[slot].startAt = now + nanoseconds
             log(.respawning(slot: slot, afterNanoseconds: nanoseconds))
         case .stop(let exitCode):
-            if !isExplained {
-                fail("workers cannot run: the last one \(how); see what it printed before")
-            }
             stop(exitCode: exitCode)
         }
     }

@@ -153,6 +153,21 @@ private let millisecond: UInt64 = 1_000_000
         #expect(policy.ended(slot: 0, how: refused, at: 0, jitter: 0) == .stop(exitCode: 71))
     }
 
+    @Test func `start that fails in a slot that never worked stops everything with 71`() {
+        var policy = RestartPolicy(slotCount: 2)
+        policy.becameReady(slot: 1, at: 0)
+        #expect(policy.startFailed(slot: 0, at: 0, jitter: 0) == .stop(exitCode: 71))
+    }
+
+    @Test func `start that fails later is tried again, also while nobody serves, ten times`() {
+        var policy = RestartPolicy(slotCount: 1)
+        policy.becameReady(slot: 0, at: 0)
+        #expect(policy.ended(slot: 0, how: Self.kill, at: second, jitter: 0) == .respawnNow)
+        let actions = (0..<10).map { _ in policy.startFailed(slot: 0, at: second, jitter: 0) }
+        let growing: [UInt64] = [100, 200, 400, 800, 1600, 3200, 6400, 10_000]
+        #expect(actions == [.respawnNow] + growing.map(Self.after) + [.stop(exitCode: 69)])
+    }
+
     /// Ends the worker of each of three slots in turn, every so often, and returns the first stop.
     private func endAll(
         rounds: Int,

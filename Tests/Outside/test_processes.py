@@ -2,7 +2,9 @@
 # SPDX-License-Identifier: Apache-2.0
 """Workers and the supervisor under signals. A.. and K.. name the promise in the table."""
 
+import json
 import os
+import resource
 import selectors
 import signal
 import socket
@@ -95,6 +97,22 @@ def test_death_of_all_workers_at_once_is_survived():
         )
         with server.connect() as peer:
             peer.echo()
+
+
+@pytest.mark.parametrize("workers", [1, 2])
+def test_worker_that_cannot_be_started_for_a_while_is_told_of_and_forgotten(workers):
+    """What was overcome is in the log, and not why the server ends."""
+    with Server(workers=workers) as server:
+        before = server.workers()
+        limits = resource.prlimit(server.pid, resource.RLIMIT_NOFILE)
+        resource.prlimit(server.pid, resource.RLIMIT_NOFILE, (3, limits[1]))
+        os.kill(before[0], signal.SIGKILL)
+        (line,) = server.errors.wait(lambda line: "Too many open files" in line)
+        assert json.loads(line)["level"] == "error"
+        resource.prlimit(server.pid, resource.RLIMIT_NOFILE, limits)
+        wait_respawn(server, before)
+        assert server.stop() == 0
+        assert "apus: " not in server.errors.text
 
 
 def suspend(pid):

@@ -97,6 +97,7 @@ extension WebSocketServer {
         let logger = logger
         var failure: String?
         var hasServed = false
+        var isSignaled = false
         let supervisor = Supervisor(
             configuration: SupervisorConfiguration(
                 workerCount: workerCount,
@@ -104,8 +105,12 @@ extension WebSocketServer {
                 drainTimeoutNanoseconds: configuration.drainTimeout.nanoseconds
             ),
             log: { event in
-                if case .failed(let line) = event { failure = failure ?? line }
-                if event == .allReady { hasServed = true }
+                switch event {
+                case .failed(let line): failure = hasServed ? line : failure ?? line
+                case .draining(let signal): isSignaled = signal != nil
+                case .allReady: hasServed = true
+                default: break
+                }
                 // Why a start fails is thrown, as one sentence; the rest would only bury it.
                 Self.log(event, to: logger, isStarting: !hasServed)
             }
@@ -116,7 +121,8 @@ extension WebSocketServer {
         } catch {
             throw ServerError(.systemRefuses, error.description)
         }
-        if let failure { throw ServerError(.init(exitCode: exitCode), failure) }
+        // What failed before a signal came was overcome, or did not keep others from serving.
+        if let failure, !isSignaled { throw ServerError(.init(exitCode: exitCode), failure) }
         return exitCode
     }
 
@@ -141,7 +147,7 @@ extension WebSocketServer {
                 metadata: ["worker": "\(slot)", "in_ms": "\(after / 1_000_000)"]
             )
         case .startFailed(let slot, let error):
-            logger.error(
+            logger.debug(
                 "worker could not be started",
                 metadata: ["worker": "\(slot)", "error": "\(error)"]
             )
@@ -163,8 +169,8 @@ extension WebSocketServer {
             logger.debug("signal passed on", metadata: ["signal": "\(signal)"])
         case .signalIgnored(let signal):
             logger.notice("signal ignored", metadata: ["signal": "\(signal)"])
-        case .failed:
-            break  // thrown at the end, so that it is told once
+        case .failed(let line):
+            logger.log(level: isStarting ? .debug : .error, "\(line)")
         }
     }
 }
