@@ -37,14 +37,22 @@ void apus_clock_text(int64_t seconds, char *text, size_t size) {
              local.tm_sec, offset < 0 ? '-' : '+', distance / 60, distance % 60, local.tm_zone);
 }
 
-int32_t apus_limit_descriptors(uint64_t *soft, uint64_t *hard) {
+int32_t apus_limit_descriptors(uint64_t *hard) {
     struct rlimit limit;
     if (getrlimit(RLIMIT_NOFILE, &limit) < 0) {
         return -errno;
     }
-    *soft = limit.rlim_cur == RLIM_INFINITY ? UINT64_MAX : limit.rlim_cur;
     *hard = limit.rlim_max == RLIM_INFINITY ? UINT64_MAX : limit.rlim_max;
     return 0;
+}
+
+int32_t apus_limit_raise_descriptors(void) {
+    struct rlimit limit;
+    if (getrlimit(RLIMIT_NOFILE, &limit) < 0) {
+        return -errno;
+    }
+    limit.rlim_cur = limit.rlim_max;
+    return setrlimit(RLIMIT_NOFILE, &limit) < 0 ? -errno : 0;
 }
 
 int32_t apus_limit_backlog(void) {

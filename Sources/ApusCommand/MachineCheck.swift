@@ -95,9 +95,8 @@ struct MachineCheck {
     }
 
     private static func limits() -> [Finding] {
-        var soft: UInt64 = 0
-        var hard: UInt64 = 0
-        _ = unsafe apus_limit_descriptors(&soft, &hard)
+        var descriptors: UInt64 = 0
+        _ = unsafe apus_limit_descriptors(&descriptors)
         let ports = numbers(in: "/proc/sys/net/ipv4/ip_local_port_range")
         let portCount = ports.count == 2 ? ports[1] - ports[0] + 1 : 0
         let memory = memoryAvailable()
@@ -109,13 +108,8 @@ struct MachineCheck {
             ),
             Finding(
                 name: "descriptors",
-                value: .number(Int(clamping: soft)),
-                meaning: "connections of one worker, less about 20 (ulimit -n, LimitNOFILE=)"
-            ),
-            Finding(
-                name: "descriptors_hard",
-                value: .number(Int(clamping: hard)),
-                meaning: "how far that can be raised"
+                value: .number(Int(clamping: descriptors)),
+                meaning: "connections of one worker, less about 20 (ulimit -Hn, LimitNOFILE=)"
             ),
             Finding(
                 name: "backlog",

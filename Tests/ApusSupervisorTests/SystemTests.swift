@@ -35,13 +35,23 @@ import Testing
     }
 
     @Test func `limits can be read`() throws {
-        var soft: UInt64 = 0
-        var hard: UInt64 = 0
-        #expect(unsafe apus_limit_descriptors(&soft, &hard) == 0)
-        #expect(soft > 2)
-        #expect(soft <= hard)
+        var descriptors: UInt64 = 0
+        #expect(unsafe apus_limit_descriptors(&descriptors) == 0)
+        #expect(descriptors > 2)
         #expect(apus_limit_backlog() > 0)
         #expect(apus_process_cpu_count() >= 1)
+    }
+
+    @Test func `limit of descriptors goes up to the hard one`() async {
+        await #expect(processExitsWith: .success) {
+            var hard: UInt64 = 0
+            _ = unsafe apus_limit_descriptors(&hard)
+            var limit = rlimit(rlim_cur: 64, rlim_max: rlim_t(hard))
+            try #require(unsafe setrlimit(__rlimit_resource_t(RLIMIT_NOFILE.rawValue), &limit) == 0)
+            try #require(apus_limit_raise_descriptors() == 0)
+            try #require(unsafe getrlimit(__rlimit_resource_t(RLIMIT_NOFILE.rawValue), &limit) == 0)
+            #expect(UInt64(limit.rlim_cur) == hard)
+        }
     }
 
     @Test func `monotonic clock goes forward`() {

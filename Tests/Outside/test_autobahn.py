@@ -22,7 +22,7 @@ PASSED = ("OK", "INFORMATIONAL")
 @pytest.fixture(scope="module")
 def suite():
     result = subprocess.run(
-        [TOOLS / "setup"], capture_output=True, text=True, timeout=600, check=False
+        [TOOLS / "setup"], capture_output=True, text=True, timeout=1200, check=False
     )
     if result.returncode:
         reason = (result.stderr.strip().splitlines() or ["no reason given"])[-1]

@@ -36,7 +36,7 @@ def test_connection_beyond_the_limit_is_answered_503():
 
 def test_silent_peer_is_pinged_and_then_dropped():
     """T04"""
-    options = ("--keepalive-interval", "300ms", "--keepalive-grace-period", "300ms")
+    options = ("--keepalive-interval", "300ms", "--keepalive-grace-period", "1s")
     with Server(*options) as server, server.connect() as silent, server.connect() as lively:
         start = time.monotonic()
         while (beat := lively.read_frame(2)).opcode == PING and time.monotonic() - start < 1.5:
@@ -44,7 +44,7 @@ def test_silent_peer_is_pinged_and_then_dropped():
         assert time.monotonic() - start >= 1.5, f"the answering peer got {beat}"
         lively.echo()
         assert silent.read_frame().opcode == PING
-        silent.wait_ended(0.1)
+        silent.wait_ended()
 
 
 def test_limits_may_be_set():

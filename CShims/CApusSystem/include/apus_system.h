@@ -208,9 +208,12 @@ int64_t apus_clock_wall(void);
  */
 void apus_clock_text(int64_t seconds, char *text, size_t size);
 
-/* The limit of open descriptors (RLIMIT_NOFILE); UINT64_MAX is none. In C because the name of the
- * resource is an enum in one C library and an int in another. */
-int32_t apus_limit_descriptors(uint64_t *soft, uint64_t *hard);
+/* How many descriptors a process may open at most (RLIMIT_NOFILE, the hard limit); UINT64_MAX is any
+ * number. In C because the name of the resource is an enum in one C library and an int in another. */
+int32_t apus_limit_descriptors(uint64_t *hard);
+
+/* Lets this process, and its children, open that many: systems start processes with far fewer. */
+int32_t apus_limit_raise_descriptors(void);
 
 /* The longest backlog that listen grants (net.core.somaxconn). */
 int32_t apus_limit_backlog(void);

@@ -44,6 +44,8 @@ extension WebSocketServer {
         guard workerCount > 0 else {
             throw ServerError(.configuration, "\(workerCount) workers: at least 1 is needed")
         }
+        // A connection is a descriptor. Where this is refused, `accept` tells when they run out.
+        _ = apus_limit_raise_descriptors()
         let listeners = try Self.listeners(for: httpServers, slots: workerCount)
         let listening = Listening(
             addresses: zip(httpServers, listeners).map { ($0.endpoint, $1.address) },
