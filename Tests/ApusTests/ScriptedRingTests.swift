@@ -8,9 +8,9 @@ import Testing
 @Suite struct ScriptedRings {
     private let tag = OperationTag(.receive, generation: 0, slot: 0)
 
-    /// A ring with one accepted socket, whose peer has sent a byte.
+    /// A ring that only collects misuses, with one accepted socket whose peer has sent a byte.
     private func ring() throws -> (ring: ScriptedRing, socket: Int32, peer: VirtualPeer) {
-        let ring = ScriptedRing(seed: 1, faults: .none)
+        let ring = ScriptedRing(seed: 1, faults: .none, onMisuse: { _ in })
         let peer = VirtualPeer(ring: ring, listener: 3, address: "")
         ring.accept(from: 3, tag: OperationTag(.accept, generation: 0, slot: 0))
         try #require(ring.wait(nanosecondsMax: nil) == 1)
@@ -18,40 +18,47 @@ import Testing
         return (ring, ring.completion(at: 0).result, peer)
     }
 
-    private func expectMisuse(
-        _ words: String,
+    /// The body is one of each of these misuses, and of no other.
+    private func expectMisuses(
+        _ words: [String],
+        sourceLocation: SourceLocation = #_sourceLocation,
         _ body: (ScriptedRing, Int32) throws -> Void
     ) throws {
         let (ring, socket, peer) = try ring()
-        withExtendedLifetime(peer) {
-            withKnownIssue { try body(ring, socket) }
-            #expect(ring.misuses.contains { $0.contains(words) })
+        try withExtendedLifetime(peer) {
+            try body(ring, socket)
+            #expect(
+                ring.misuses.count == words.count
+                    && zip(ring.misuses, words).allSatisfy { $0.contains($1) },
+                "\(ring.misuses)",
+                sourceLocation: sourceLocation
+            )
         }
     }
 
     @Test func `close with an operation in flight is a misuse`() throws {
-        try expectMisuse("in flight") { ring, socket in
+        try expectMisuses(["in flight"]) { ring, socket in
             ring.receive(on: socket, tag: tag)
             ring.close(socket)
         }
     }
 
     @Test func `second close is a misuse`() throws {
-        try expectMisuse("not open") { ring, socket in
+        try expectMisuses(["not open"]) { ring, socket in
             ring.close(socket)
             ring.close(socket)
         }
     }
 
     @Test func `second receive is a misuse`() throws {
-        try expectMisuse("two receives") { ring, socket in
+        try expectMisuses(["two receives"]) { ring, socket in
             ring.receive(on: socket, tag: tag)
             ring.receive(on: socket, tag: tag)
         }
     }
 
     @Test func `buffer given back twice is a misuse`() throws {
-        try expectMisuse("given back twice") { ring, socket in
+        try expectMisuses(["given back twice"]) { ring, socket in
             ring.receive(on: socket, tag: tag)
             _ = try ring.wait(nanosecondsMax: nil)
             ring.giveBack(ring.completion(at: 0))
@@ -60,7 +67,7 @@ import Testing
     }
 
     @Test func `buffer that is kept over a wait is a misuse`() throws {
-        try expectMisuse("lent over a wait") { ring, socket in
+        try expectMisuses(["lent over a wait"]) { ring, socket in
             ring.receive(on: socket, tag: tag)
             _ = try ring.wait(nanosecondsMax: nil)
             _ = try ring.wait(nanosecondsMax: 0)
@@ -68,7 +75,7 @@ import Testing
     }
 
     @Test func `second send, and bytes that change before the wait, are misuses`() throws {
-        try expectMisuse("two sends") { ring, socket in
+        try expectMisuses(["two sends", "changed", "changed"]) { ring, socket in
             let bytes = UnsafeMutableRawBufferPointer.allocate(byteCount: 4, alignment: 1)
             defer { unsafe bytes.deallocate() }
             unsafe bytes.initializeMemory(as: UInt8.self, repeating: 1)
@@ -76,19 +83,20 @@ import Testing
             unsafe ring.send(UnsafeRawBufferPointer(bytes), on: socket, tag: tag)
             unsafe bytes[0] = 2
             _ = try ring.wait(nanosecondsMax: 0)
-            #expect(ring.misuses.contains { $0.contains("changed") })
         }
     }
 
     @Test func `wait that nothing would end is a misuse`() throws {
-        try expectMisuse("nothing would ever end") { ring, _ in
-            _ = try ring.wait(nanosecondsMax: nil)
+        try expectMisuses(["nothing would ever end"]) { ring, _ in
+            #expect(throws: RingError.self) { try ring.wait(nanosecondsMax: nil) }
         }
     }
 
     @Test func `waits without time and without an end are a misuse`() throws {
-        try expectMisuse("spins") { ring, _ in
-            for _ in 0..<100 { _ = try ring.wait(nanosecondsMax: 0) }
+        try expectMisuses(["spins"]) { ring, _ in
+            #expect(throws: RingError.self) {
+                for _ in 0..<100 { _ = try ring.wait(nanosecondsMax: 0) }
+            }
         }
     }
 }

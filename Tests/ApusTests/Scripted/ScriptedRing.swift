@@ -8,8 +8,9 @@ import Testing
 
 /// A stand-in for the kernel: virtual sockets and time, a seeded plan of faults, strict bookkeeping.
 ///
-/// Whatever its caller does wrong is recorded as an issue with the seed. A wait never blocks: it
-/// moves the clock to the next event or to the end of its time, and throws where there is neither.
+/// Whatever its caller does wrong is collected in ``misuses`` and told to `onMisuse`, which fails the
+/// test. A wait never blocks: it moves the clock to the next event or to the end of its time, and
+/// throws where there is neither.
 @safe
 final class ScriptedRing: RingVerbs {
     @safe
@@ -78,9 +79,17 @@ final class ScriptedRing: RingVerbs {
     var receiveCount = 0
     var acceptCount = 0
 
-    init(seed: UInt64, faults: Faults) {
+    /// Told of the first few misuses: one mistake often brings many.
+    private let onMisuse: (String) -> Void
+
+    init(
+        seed: UInt64,
+        faults: Faults,
+        onMisuse: @escaping (String) -> Void = { Issue.record("\($0)") }
+    ) {
         self.seed = seed
         self.faults = faults
+        self.onMisuse = onMisuse
         random = SplitMix(seed: seed)
     }
 
@@ -92,7 +101,7 @@ final class ScriptedRing: RingVerbs {
 
     func misuse(_ sentence: String) {
         misuses.append(sentence)
-        if misuses.count <= 3 { Issue.record("\(sentence) (seed \(seed), turn \(turnCount))") }
+        if misuses.count <= 3 { onMisuse("\(sentence) (seed \(seed), turn \(turnCount))") }
     }
 
     // MARK: Events
