@@ -32,6 +32,36 @@ import Testing
         }
     }
 
+    @Test(arguments: [true, false])
+    func `Close that crosses ours loses nothing of what was sent before`(isRead: Bool) throws {
+        try inWorker {
+            let world = World()
+            var outcome: CloseCode?
+            world.server.onRequest { request in
+                let connection = try request.accept()
+                connection.onClose { code, _ in outcome = code }
+                connection.onMessage { [unowned connection] _ in
+                    connection.sendBytes(Array(repeating: 7, count: 3000))
+                    connection.close()
+                }
+            }
+            let peer = try world.open()
+            peer.socket.outboundByteCountMax = 1000
+            peer.isReading = isRead
+            peer.sendText("the result, please")
+            peer.sendClose(4321)
+            try world.run(milliseconds: 1)
+            peer.isReading = true
+            try world.run { world.ring.sockets.isEmpty }
+            #expect(peer.messages.map(\.count) == [3000])
+            #expect(peer.closeCode == 1000)
+            #expect(outcome?.rawValue == 4321)
+            #expect(!peer.sawReset)
+            try world.drain()
+            world.expectIdle()
+        }
+    }
+
     @Test func `peer that keeps its side open is dropped at the close timeout`() throws {
         try inWorker {
             let world = World()

@@ -76,12 +76,14 @@ extension ConnectionDriver where Ring: ~Copyable {
             case .peerClosed(let code, let reply):
                 if reply {
                     appendClose(code == .noStatusReceived ? nil : code, reason: "", on: connection)
-                    end(webSocket, on: connection)
-                    finish(connection)
-                } else {
+                }
+                end(webSocket, on: connection)
+                if connection.output.value.isEmpty {
                     // It answers our Close, so it has read all that we sent: nothing to wait for.
-                    end(webSocket, on: connection)
                     drop(connection)
+                } else {
+                    // Ours is its answer, or crossed it and still waits behind what was sent before.
+                    finish(connection)
                 }
             case .fail(let violation, let sendClose):
                 counters.protocolViolations += 1
