@@ -55,6 +55,48 @@ import Testing
         }
     }
 
+    @Test func `server hears of a close although the connection's own handler throws`() throws {
+        try inWorker {
+            let world = World()
+            var closed = 0
+            world.server.onRequest { try $0.accept().onClose { _, _ in throw Mistake() } }
+            world.server.onClose { _, _, _ in
+                closed += 1
+                throw Mistake()
+            }
+            let peer = try world.open()
+            peer.sendClose()
+            try world.run { peer.isOver }
+            #expect(closed == 1)
+            #expect(world.driver.counters.handlerErrors == 2)
+            try world.drain()
+            world.expectIdle()
+        }
+    }
+
+    @Test func `handler that comes after the end does not keep its connection alive`() throws {
+        try inWorker {
+            let world = World()
+            weak var ended: WebSocketConnection?
+            world.server.onConnect { $0.drop() }
+            world.server.onRequest { request in
+                let connection = try request.accept()
+                ended = connection
+                connection.onMessage { connection.send($0) }
+                connection.onClose { _, _ in connection.drop() }
+                connection.onDrain { connection.close() }
+                connection.onPing { connection.pong($0) }
+                connection.onPong { connection.ping($0) }
+            }
+            let peer = world.connect()
+            peer.requestUpgrade()
+            try world.run { peer.isOver }
+            #expect(ended == nil)
+            try world.drain()
+            world.expectIdle()
+        }
+    }
+
     enum Ending: CaseIterable {
         case close, drop
     }

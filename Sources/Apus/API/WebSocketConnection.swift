@@ -33,16 +33,21 @@ public final class WebSocketConnection {
     var transport: Connection?
     /// A message that has come in part.
     var assembly = MessageAssembly()
-    /// Whether the close handlers were called.
-    var isEnded = false
     /// Where it stands among the server's connections.
     var index = -1
 
-    var messageHandler: (@WorkerActor (borrowing WebSocketMessage) throws -> Void)?
-    var drainHandler: (@WorkerActor () throws -> Void)?
-    private(set) var closeHandler: (@WorkerActor (CloseCode, String) throws -> Void)?
-    private var pingHandler: (@WorkerActor ([UInt8]) throws -> Void)?
-    private var pongHandler: (@WorkerActor ([UInt8]) throws -> Void)?
+    /// What the application wants to hear of.
+    struct Handlers {
+        var message: (@WorkerActor (borrowing WebSocketMessage) throws -> Void)?
+        var drain: (@WorkerActor () throws -> Void)?
+        var close: (@WorkerActor (CloseCode, String) throws -> Void)?
+        var ping: (@WorkerActor ([UInt8]) throws -> Void)?
+        var pong: (@WorkerActor ([UInt8]) throws -> Void)?
+    }
+
+    /// Nil once the connection is over: they are let go with whatever they hold, which may be the
+    /// connection itself, and none is taken any more.
+    var handlers: Handlers? = Handlers()
 
     /// The client's address without the port; empty for a Unix socket.
     public let remoteAddress: String
@@ -67,34 +72,37 @@ public final class WebSocketConnection {
 
     // MARK: Handlers
 
+    // Those of a connection that is over already are not kept, and never called.
+
     /// Called with every message; it is borrowed until the handler returns.
     public func onMessage(
         _ handler: @escaping @WorkerActor (borrowing WebSocketMessage) throws -> Void
     ) {
-        messageHandler = handler
+        handlers?.message = handler
     }
 
     /// Called once when the connection is over, with the code and reason that ended it.
     ///
+    /// Set it before anything is sent: a connection may turn out to be over then.
     /// The peer's code as it was sent; 1005 for a Close without one; 1006 where none came; ours
     /// where we failed the connection (RFC 6455 §7.1.5 and §7.1.6).
     public func onClose(_ handler: @escaping @WorkerActor (CloseCode, String) throws -> Void) {
-        closeHandler = handler
+        handlers?.close = handler
     }
 
     /// Called with the payload of every ping; the pong goes out by itself.
     public func onPing(_ handler: @escaping @WorkerActor ([UInt8]) throws -> Void) {
-        pingHandler = handler
+        handlers?.ping = handler
     }
 
     /// Called with the payload of every pong.
     public func onPong(_ handler: @escaping @WorkerActor ([UInt8]) throws -> Void) {
-        pongHandler = handler
+        handlers?.pong = handler
     }
 
     /// Called when everything that had to wait for a slow peer has gone out.
     public func onDrain(_ handler: @escaping @WorkerActor () throws -> Void) {
-        drainHandler = handler
+        handlers?.drain = handler
     }
 
     // MARK: Sending
@@ -177,18 +185,9 @@ public final class WebSocketConnection {
         return taken
     }
 
-    func deliverPing() throws { try pingHandler?(machine.value.controlPayload) }
+    func deliverPing() throws { try handlers?.ping?(machine.value.controlPayload) }
 
-    func deliverPong() throws { try pongHandler?(machine.value.controlPayload) }
-
-    /// Lets go of the handlers, and of whatever they hold.
-    func releaseHandlers() {
-        messageHandler = nil
-        drainHandler = nil
-        closeHandler = nil
-        pingHandler = nil
-        pongHandler = nil
-    }
+    func deliverPong() throws { try handlers?.pong?(machine.value.controlPayload) }
 }
 
 /// What a connection asks of the worker that it belongs to.

@@ -132,9 +132,12 @@ public final class WebSocketServer: Sendable {
         connections.append(webSocket)
     }
 
-    /// Takes the connection off the list and tells the application.
+    var closeHandler: (@WorkerActor (WebSocketConnection, CloseCode, String) throws -> Void)? {
+        state.withLock { $0.closeHandler }
+    }
+
     @WorkerActor
-    func ended(_ webSocket: WebSocketConnection, _ outcome: ConnectionOutcome) throws {
+    func ended(_ webSocket: WebSocketConnection) {
         // The last one takes its place, so that a mass disconnect stays linear.
         let last = connections.removeLast()
         if last !== webSocket {
@@ -142,8 +145,5 @@ public final class WebSocketServer: Sendable {
             last.index = webSocket.index
         }
         webSocket.index = -1
-        defer { webSocket.releaseHandlers() }
-        try webSocket.closeHandler?(outcome.code, outcome.reason)
-        try state.withLock { $0.closeHandler }?(webSocket, outcome.code, outcome.reason)
     }
 }

@@ -56,14 +56,23 @@ extension ConnectionDriver where Ring: ~Copyable {
 
     /// Tells the application, once, how the connection ended.
     func end(_ webSocket: WebSocketConnection, on connection: Connection) {
-        guard !webSocket.isEnded, let outcome = webSocket.machine.value.closeOutcome else { return }
-        webSocket.isEnded = true
+        guard let handlers = webSocket.handlers, let outcome = webSocket.machine.value.closeOutcome
+        else { return }
+        webSocket.handlers = nil
         if !webSocket.assembly.isEmpty {
             var assembly = webSocket.takeAssembly()
             assembly.removeAll(to: &messageBuffers.value)
         }
+        let server = webSocket.server
+        server.ended(webSocket)
+        tellOfEnd { try handlers.close?(outcome.code, outcome.reason) }
+        tellOfEnd { try server.closeHandler?(webSocket, outcome.code, outcome.reason) }
+    }
+
+    /// Calls a handler that can end nothing any more; what it throws keeps the next from nothing.
+    private func tellOfEnd(_ handler: @WorkerActor () throws -> Void) {
         do {
-            try webSocket.server.ended(webSocket, outcome)
+            try handler()
         } catch {
             counters.handlerErrors += 1
             logger.error("a close handler threw", metadata: ["error": "\(error)"])

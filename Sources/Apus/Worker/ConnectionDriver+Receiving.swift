@@ -128,7 +128,7 @@ extension ConnectionDriver where Ring: ~Copyable {
     ) {
         counters.messagesReceived += 1
         turnMessageCount += 1
-        guard let handler = webSocket.messageHandler else { return }
+        guard let handler = webSocket.handlers?.message else { return }
         do {
             try handler(unsafe WebSocketMessage(kind: kind, borrowing: memory))
         } catch {

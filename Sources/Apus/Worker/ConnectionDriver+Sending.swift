@@ -311,7 +311,7 @@ extension ConnectionDriver where Ring: ~Copyable {
             sendFIN(on: connection)
         } else if connection.hasWaited, let webSocket = connection.webSocket {
             connection.hasWaited = false
-            tell(webSocket, on: connection) { try webSocket.drainHandler?() }
+            tell(webSocket, on: connection) { try webSocket.handlers?.drain?() }
         }
     }
 }
