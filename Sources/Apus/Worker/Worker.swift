@@ -86,7 +86,13 @@ struct Worker {
         watch(.supervisorGone)
         watch(.wakeUp)
         context.ready.reportReady()
-        try loop.run()
+        do {
+            try loop.run()
+        } catch {
+            // It was ready, so the supervisor hears no more than its exit code.
+            logger.critical("\(Self.describe(error))")
+            return ExitCode.system
+        }
         log(driver.report(), "drained")
         return driver.drain?.hasCut == true ? 1 : 0
     }
