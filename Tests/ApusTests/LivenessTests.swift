@@ -57,6 +57,28 @@ import Testing
         }
     }
 
+    @Test func `peer that answers while the worker is stopped is not dropped, a silent one is`()
+        throws
+    {
+        try inWorker {
+            let world = World {
+                $0.keepaliveInterval = .seconds(1)
+                $0.keepaliveGracePeriod = .milliseconds(500)
+            }
+            world.serveEcho()
+            let peers = try (0..<50).map { _ in try world.open() }
+            peers[0].answersPings = false
+            try world.run { peers.allSatisfy { $0.frames.contains { $0.opcode == 9 } } }
+            world.ring.batchCountMax = 20
+            world.ring.now += 2_000_000_000
+            try world.run(milliseconds: 100)
+            #expect(world.driver.counters.keepaliveTimeouts == 1)
+            #expect(world.server.connections.count == 49)
+            try world.drain()
+            world.expectIdle()
+        }
+    }
+
     @Test func `drain does not spin while accepting rests`() throws {
         try inWorker {
             let world = World()

@@ -30,6 +30,8 @@ final class ConnectionDriver<Ring: RingVerbs & ~Copyable> {
     /// Of the table's connections, those that only wait for their end.
     var endingCount = 0
     var deadlines = DeadlineQueue()
+    /// For how many turns deadlines have waited for what the kernel holds back.
+    var catchUpTurnCount = 0
     var counters = WorkerCounters()
     let outputPool = Pinned(OutputPool())
     let messageBuffers = Pinned(MessageBufferPool())

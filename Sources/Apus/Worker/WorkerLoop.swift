@@ -37,7 +37,7 @@ struct WorkerLoop<Ring: RingVerbs & ~Copyable> {
                 driver.complete(completion)
             }
         }
-        driver.fireTimers()
+        driver.fireTimers(after: count)
         executor.runJobs()
     }
 }

@@ -123,7 +123,7 @@ extension ScriptedRing {
             .sorted { $0.descriptor < $1.descriptor }
         for _ in 0..<3 {
             if random.chance(faults.reorderings) { ready.shuffle(using: &random) }
-            for socket in ready where socket.stalledUntil <= now {
+            for socket in ready where socket.stalledUntil <= now && batch.count < batchCountMax {
                 if random.chance(faults.stalls), socket.receiving != nil, !socket.inbound.isEmpty {
                     let pause = UInt64(random.upTo(50)) * 1_000_000
                     socket.stalledUntil = now + pause

@@ -61,6 +61,8 @@ final class ScriptedRing: RingVerbs {
     /// Completions that are due with the next wait.
     var posted: [Completion] = []
     var batch: [Completion] = []
+    /// How many sockets' completions one wait brings at most.
+    var batchCountMax = Int.max
 
     // Receive buffers.
     var bufferByteCount = 65536
