@@ -127,6 +127,23 @@ import Testing
         }
     }
 
+    @Test func `origin of any bytes can be sent back`() throws {
+        try inWorker {
+            let world = World()
+            world.server.onRequest { try $0.accept(origin: $0.origin) }
+            let peer = world.connect()
+            peer.write("GET / HTTP/1.1\r\nHost: a\r\nUpgrade: websocket\r\n".utf8)
+            peer.write("Connection: Upgrade\r\nSec-WebSocket-Version: 13\r\nOrigin: ".utf8)
+            // Each becomes a replacement character of three bytes.
+            peer.write(Array(repeating: 0xFF, count: 8000))
+            peer.write("\r\nSec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n\r\n".utf8)
+            try world.run { peer.head != nil }
+            #expect(peer.status == 101)
+            try world.drain()
+            world.expectIdle()
+        }
+    }
+
     @Test func `request cannot be decided twice`() throws {
         try inWorker {
             let world = World()

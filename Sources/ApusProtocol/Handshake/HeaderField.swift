@@ -16,7 +16,10 @@ public struct HeaderField: Hashable, Sendable {
     }
 
     /// Longer values are taken for a mistake; most clients refuse them anyhow.
-    private static let byteCountMax = 8_192
+    ///
+    /// What a client may send (8 KiB) can be sent back, also where each byte was no UTF-8 and became
+    /// a replacement character of three.
+    private static let byteCountMax = 24_576
 
     /// Throws unless the field may stand in a response that frames itself.
     ///

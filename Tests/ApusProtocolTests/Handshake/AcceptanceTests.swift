@@ -75,7 +75,7 @@ struct `Acceptances` {
         (HeaderField("X", "a\u{0}"), .fieldValueInvalid(name: "X")),
         (HeaderField("X", "\u{1B}[2J"), .fieldValueInvalid(name: "X")),
         (HeaderField("X", "\u{7F}"), .fieldValueInvalid(name: "X")),
-        (HeaderField("X", String(repeating: "a", count: 8_193)), .fieldValueInvalid(name: "X")),
+        (HeaderField("X", String(repeating: "a", count: 24_577)), .fieldValueInvalid(name: "X")),
         (HeaderField("", "a"), .fieldNameInvalid("")),
         (HeaderField("X Y", "a"), .fieldNameInvalid("X Y")),
         (HeaderField("X:", "a"), .fieldNameInvalid("X:")),
