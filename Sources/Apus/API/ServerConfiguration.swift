@@ -67,6 +67,13 @@ public struct ServerConfiguration: Sendable {
             return "maxConnections is \(maxConnections), but must not be negative"
         }
         if keepaliveInterval == .seconds(0) { return "keepaliveInterval is 0; nil turns it off" }
+        for (name, interval) in [
+            ("handshakeTimeout", handshakeTimeout),
+            ("keepaliveGracePeriod", keepaliveGracePeriod),
+            ("closeTimeout", closeTimeout),
+        ] where interval == .seconds(0) {
+            return "\(name) is 0, but has to bound what a silent peer holds"
+        }
         if maxFragments > Int(UInt32.max) { return "maxFragments is over \(UInt32.max)" }
         return nil
     }

@@ -96,7 +96,7 @@ public final class WebSocketServer: Sendable {
         state.withLock { $0.closeHandler = handler }
     }
 
-    /// Limits, times and queues; read when a worker starts.
+    /// Limits, times and queues; read once, by ``run(workers:whenListening:)``.
     public var configuration: ServerConfiguration {
         get { state.withLock { $0.configuration } }
         set { state.withLock { $0.configuration = newValue } }

@@ -42,7 +42,6 @@ extension ConnectionDriver: WebSocketOwner where Ring: ~Copyable {
         end(webSocket, on: connection)
         drop(connection)
     }
-
 }
 
 extension ConnectionDriver where Ring: ~Copyable {

@@ -42,7 +42,7 @@ extension ConnectionDriver where Ring: ~Copyable {
 
     /// Asks the application.
     ///
-    /// What it throws rejects the request, with the error's status or 500.
+    /// What it throws rejects the request with 500, or closes the connection if it had accepted.
     private func decide(_ upgrade: UpgradeRequest, on connection: Connection) {
         let request = WebSocketRequest(upgrade: upgrade, connection: connection, owner: self)
         connection.opening?.request = request

@@ -1,0 +1,35 @@
+// This source file is part of the Apus project
+// SPDX-License-Identifier: Apache-2.0
+
+@testable import Apus
+import ApusProtocol
+import Testing
+
+@Suite struct ServerConfigurations {
+    @Test func `defaults make sense`() {
+        #expect(ServerConfiguration().objection == nil)
+    }
+
+    private static func with<Value>(
+        _ setting: WritableKeyPath<ServerConfiguration, Value>,
+        _ value: Value
+    ) -> ServerConfiguration {
+        var configuration = ServerConfiguration()
+        configuration[keyPath: setting] = value
+        return configuration
+    }
+
+    @Test(arguments: [
+        ("maxSendQueue", with(\.maxSendQueue, 0)),
+        ("maxReceivedFrameSize", with(\.maxReceivedFrameSize, .max)),
+        ("maxConnections", with(\.maxConnections, -1)),
+        ("maxFragments", with(\.maxFragments, .max)),
+        ("keepaliveInterval", with(\.keepaliveInterval, .seconds(0))),
+        ("handshakeTimeout", with(\.handshakeTimeout, .seconds(0))),
+        ("keepaliveGracePeriod", with(\.keepaliveGracePeriod, .seconds(0))),
+        ("closeTimeout", with(\.closeTimeout, .seconds(0))),
+    ])
+    func `objection names the setting`(name: String, configuration: ServerConfiguration) {
+        #expect(configuration.objection?.hasPrefix(name) == true)
+    }
+}
