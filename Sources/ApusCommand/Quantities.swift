@@ -19,8 +19,7 @@ struct ByteSize: ExpressibleByArgument, CustomStringConvertible {
             let count = Int(exactly: number)
         else { return nil }
         let (product, overflow) = count.multipliedReportingOverflow(by: factor)
-        // More than 1 TiB is no limit.
-        guard !overflow, product <= 1 << 40 else { return nil }
+        guard !overflow else { return nil }
         byteCount = product
     }
 

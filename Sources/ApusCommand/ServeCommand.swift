@@ -82,21 +82,12 @@ struct ServeCommand: ParsableCommand {
         if let workers, workers < 1 {
             throw ValidationError("--workers is \(workers), but at least 1 is needed")
         }
-        for (flag, value) in [
-            ("--max-received-frame-size", maxReceivedFrameSize.byteCount),
-            ("--max-received-message-size", maxReceivedMessageSize.byteCount),
-            ("--max-fragments", maxFragments),
-            ("--max-send-queue", maxSendQueue.byteCount),
-        ] where value < 1 {
-            throw ValidationError("\(flag) must be at least 1")
-        }
-        if maxConnections < 0 { throw ValidationError("--max-connections must not be negative") }
-        for (flag, time) in [
-            ("--handshake-timeout", handshakeTimeout),
-            ("--keepalive-grace-period", keepaliveGracePeriod),
-            ("--close-timeout", closeTimeout),
-        ] where time.interval.nanoseconds == 0 {
-            throw ValidationError("\(flag) must be more than 0: it bounds what a silent peer holds")
+        if let (setting, problem) = configuration.objection {
+            // A setting and its flag have the same name: maxFragments, --max-fragments.
+            let flag = setting.reduce(into: "--") { flag, letter in
+                flag += letter.isUppercase ? "-\(letter.lowercased())" : "\(letter)"
+            }
+            throw ValidationError("\(flag) \(problem)")
         }
     }
 

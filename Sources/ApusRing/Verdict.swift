@@ -14,53 +14,41 @@ package enum Verdict: Equatable, Sendable {
     /// This connection is over.
     case closeConnection
 
-    /// A mistake of ours, or a descriptor that the worker cannot do without is gone.
+    /// A mistake of ours, that no peer and no shortage brings about.
     case fatal
 
-    /// The verdict on an error number, positive, of an operation.
-    package static func verdict(for operation: OperationTag.Kind, errno: Int32) -> Verdict {
-        switch (operation, errno) {
-        case (_, EINTR), (_, EAGAIN):
-            .retry
-
+    /// The verdict on an error number, positive, of an accept.
+    package static func ofAccept(errno: Int32) -> Verdict {
+        switch errno {
         // The listener goes on after whatever befell the one connection; accept(2) lists these.
-        case (.accept, ECONNABORTED), (.accept, EPERM), (.accept, EPROTO), (.accept, ENETDOWN),
-            (.accept, ENOPROTOOPT), (.accept, EHOSTDOWN), (.accept, ENONET),
-            (.accept, EHOSTUNREACH), (.accept, EOPNOTSUPP), (.accept, ENETUNREACH),
-            (.accept, ECONNRESET), (.accept, ETIMEDOUT), (.accept, ECANCELED):
+        case EINTR, EAGAIN, ECONNABORTED, EPERM, EPROTO, ENETDOWN, ENOPROTOOPT, EHOSTDOWN, ENONET,
+            EHOSTUNREACH, EOPNOTSUPP, ENETUNREACH, ECONNRESET, ETIMEDOUT, ECANCELED:
             .retry
-        case (.accept, EBADF), (.accept, EINVAL), (.accept, ENOTSOCK), (.accept, EFAULT):
+        case EBADF, EINVAL, ENOTSOCK, EFAULT:
             .fatal
         // EMFILE, ENFILE, ENOBUFS, ENOMEM; and no unknown error may be retried without a pause.
-        case (.accept, _):
+        default:
             .shed
+        }
+    }
 
-        // Descriptors and memory of operations in flight are our own bookkeeping.
-        case (.receive, EBADF), (.receive, ENOTSOCK), (.receive, EFAULT),
-            (.send, EBADF), (.send, ENOTSOCK), (.send, EFAULT),
-            (.writable, EBADF), (.writable, EFAULT):
-            .fatal
+    /// The verdict on an error number, positive, of a receive.
+    package static func ofReceive(errno: Int32) -> Verdict {
+        switch errno {
         // All buffers were lent: they are given back before the receive is armed again.
-        case (.receive, ENOBUFS):
-            .retry
-        // The kernel's queues are full, the connection is not at fault.
-        case (.send, ENOBUFS):
-            .retry
-        // ECONNRESET, ETIMEDOUT, EPIPE, ENOTCONN, ECANCELED and what else a network can do.
-        case (.receive, _), (.send, _), (.writable, _):
-            .closeConnection
+        case EINTR, EAGAIN, ENOBUFS: .retry
+        // ECONNRESET, ETIMEDOUT and what else a network can do.
+        default: .closeConnection
+        }
+    }
 
-        // Signals and wake-ups: without them the worker is deaf.
-        case (.readable, ECANCELED), (.readable, ENOMEM):
-            .retry
-        case (.readable, _):
-            .fatal
-
-        // ENOENT and EALREADY: the target ended by itself, and its own completion tells how.
-        case (.cancel, ENOENT), (.cancel, EALREADY), (.cancel, ENOMEM):
-            .retry
-        case (.cancel, _):
-            .fatal
+    /// The verdict on an error number, positive, of a send, by the ring or at once.
+    package static func ofSend(errno: Int32) -> Verdict {
+        switch errno {
+        // With ENOBUFS the kernel's queues are full, the connection is not at fault.
+        case EINTR, EAGAIN, ENOBUFS: .retry
+        // EPIPE, ECONNRESET and what else a network can do.
+        default: .closeConnection
         }
     }
 }

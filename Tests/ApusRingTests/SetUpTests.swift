@@ -149,25 +149,27 @@ private func lacking(_ change: (inout RingReport) -> Void) -> RingReport {
 
 @Suite struct Verdicts {
     @Test(arguments: [
-        (OperationTag.Kind.accept, [EMFILE, ENFILE, ENOBUFS, ENOMEM, EIO], Verdict.shed),
-        (.accept, [ECONNABORTED, EINTR, EAGAIN, EPERM, EPROTO, ECANCELED], .retry),
-        (.accept, [EBADF, EINVAL, ENOTSOCK], .fatal),
-        (.receive, [ENOBUFS, EINTR, EAGAIN], .retry),
-        (.receive, [ECONNRESET, ETIMEDOUT, EPIPE, ENOTCONN, ECANCELED, EIO], .closeConnection),
-        (.receive, [EBADF, EFAULT], .fatal),
-        (.send, [EAGAIN, ENOBUFS, EINTR], .retry),
-        (.send, [EPIPE, ECONNRESET, ETIMEDOUT, ENOTCONN, EHOSTUNREACH], .closeConnection),
-        (.send, [EBADF, EFAULT], .fatal),
-        (.writable, [ECANCELED, ENOMEM], .closeConnection),
-        (.writable, [EBADF], .fatal),
-        (.readable, [ECANCELED, ENOMEM], .retry),
-        (.readable, [EBADF, EINVAL], .fatal),
-        (.cancel, [ENOENT, EALREADY], .retry),
-        (.cancel, [EINVAL], .fatal),
+        ([EMFILE, ENFILE, ENOBUFS, ENOMEM, EIO], Verdict.shed),
+        ([ECONNABORTED, EINTR, EAGAIN, EPERM, EPROTO, ECANCELED], .retry),
+        ([EBADF, EINVAL, ENOTSOCK], .fatal),
     ])
-    func `error asks for`(operation: OperationTag.Kind, errnos: [Int32], verdict: Verdict) {
-        for errno in errnos {
-            #expect(Verdict.verdict(for: operation, errno: errno) == verdict, "\(errno)")
-        }
+    func `error of an accept asks for`(errnos: [Int32], verdict: Verdict) {
+        for errno in errnos { #expect(Verdict.ofAccept(errno: errno) == verdict, "\(errno)") }
+    }
+
+    @Test(arguments: [
+        ([ENOBUFS, EINTR, EAGAIN], Verdict.retry),
+        ([ECONNRESET, ETIMEDOUT, EPIPE, ENOTCONN, ECANCELED, EIO, EBADF], .closeConnection),
+    ])
+    func `error of a receive asks for`(errnos: [Int32], verdict: Verdict) {
+        for errno in errnos { #expect(Verdict.ofReceive(errno: errno) == verdict, "\(errno)") }
+    }
+
+    @Test(arguments: [
+        ([EAGAIN, ENOBUFS, EINTR], Verdict.retry),
+        ([EPIPE, ECONNRESET, ETIMEDOUT, ENOTCONN, EHOSTUNREACH, EBADF], .closeConnection),
+    ])
+    func `error of a send asks for`(errnos: [Int32], verdict: Verdict) {
+        for errno in errnos { #expect(Verdict.ofSend(errno: errno) == verdict, "\(errno)") }
     }
 }

@@ -234,6 +234,27 @@ import Testing
         }
     }
 
+    @Test func `flood over the limit holds as many descriptors again, and no more`() throws {
+        try inWorker {
+            let world = World { $0.maxConnections = 2 }
+            world.serveEcho()
+            let inside = [try world.open(), try world.open()]
+            let outside = (0..<10).map { _ in world.connect() }
+            for peer in outside { peer.requestUpgrade() }
+            var socketCountMax = 0
+            try world.run {
+                socketCountMax = max(socketCountMax, world.ring.sockets.count)
+                return outside.allSatisfy(\.isOver)
+            }
+            #expect(socketCountMax <= 4)
+            #expect(outside.allSatisfy { [nil, 503].contains($0.status) })
+            #expect(inside.allSatisfy { $0.isOpen })
+            #expect(world.driver.counters.connectionsRefused == 10)
+            try world.drain()
+            world.expectIdle()
+        }
+    }
+
     @Test func `peer that half-closes is told as 1006, and its descriptor is closed`() throws {
         try inWorker {
             let world = World()

@@ -84,6 +84,25 @@ import Testing
         }
     }
 
+    private struct PaymentRequired: HTTPStatusError {
+        let status = 402
+        let reason = "this costs"
+    }
+
+    @Test func `error with a status is the answer, and no handler error`() throws {
+        try inWorker {
+            let world = World()
+            world.server.onRequest { _ in throw PaymentRequired() }
+            let peer = world.connect()
+            peer.requestUpgrade()
+            try world.run { peer.isOver }
+            #expect(peer.status == 402)
+            #expect(world.driver.counters.handlerErrors == 0)
+            try world.drain()
+            world.expectIdle()
+        }
+    }
+
     @Test func `handler that throws after it accepted closes with 1011`() throws {
         try inWorker {
             let world = World()

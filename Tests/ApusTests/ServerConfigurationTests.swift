@@ -30,6 +30,6 @@ import Testing
         ("closeTimeout", with(\.closeTimeout, .seconds(0))),
     ])
     func `objection names the setting`(name: String, configuration: ServerConfiguration) {
-        #expect(configuration.objection?.hasPrefix(name) == true)
+        #expect(configuration.objection?.setting == name)
     }
 }

@@ -208,8 +208,9 @@ int64_t apus_clock_wall(void);
  */
 void apus_clock_text(int64_t seconds, char *text, size_t size);
 
-/* How many descriptors a process may open at most (RLIMIT_NOFILE, the hard limit); UINT64_MAX is any
- * number. In C because the name of the resource is an enum in one C library and an int in another. */
+/* How many descriptors a process may open at most (RLIMIT_NOFILE, the hard limit); UINT64_MAX is
+ * any number. In C because the name of the resource is an enum in one C library and an int in
+ * another. */
 int32_t apus_limit_descriptors(uint64_t *hard);
 
 /* Lets this process, and its children, open that many: systems start processes with far fewer. */

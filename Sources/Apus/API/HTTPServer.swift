@@ -50,7 +50,8 @@ public final class HTTPServer: Sendable {
 
     /// Answers ordinary requests: GET and HEAD; others are answered with 405 before it is asked.
     ///
-    /// An error that the handler throws is answered with 500, logged and counted.
+    /// An error that the handler throws is answered with its own status (``HTTPStatusError``), or with
+    /// 500, logged and counted.
     public func onRequest(_ handler: @escaping @WorkerActor (HTTPRequest) throws -> HTTPAnswer) {
         state.withLock { $0.requestHandler = handler }
     }
@@ -101,7 +102,7 @@ public final class HTTPServer: Sendable {
             )
             return (bytes, nil)
         } catch {
-            return (Refusal.internalError.bytes(), error)
+            return (Refusal.telling(error).bytes(), error)
         }
     }
 }
@@ -165,6 +166,16 @@ extension Refusal {
         fixed: 404,
         reason: "no handler is configured to accept the connection"
     )
+
+    /// What a client is told of an error that a handler threw.
+    static func telling(_ error: any Error) -> Refusal {
+        guard let error = error as? any HTTPStatusError else { return .internalError }
+        do {
+            return try Refusal(status: error.status, reason: error.reason)
+        } catch {
+            return .internalError
+        }
+    }
 
     static func unavailable(reason: String) -> Refusal {
         Refusal(fixed: 503, reason: reason, fields: [HeaderField("Retry-After", "1")])

@@ -46,35 +46,28 @@ public struct ServerConfiguration: Sendable {
     /// Far beyond any memory, and far from where sums of sizes overflow.
     private static let byteCountMax = 1 << 40
 
-    /// The first setting that makes no sense, as a sentence; nil if all do.
-    var objection: String? {
-        for (name, value) in [
-            ("maxReceivedFrameSize", maxReceivedFrameSize),
-            ("maxReceivedMessageSize", maxReceivedMessageSize),
-            ("maxFragments", maxFragments),
-            ("maxSendQueue", maxSendQueue),
-        ] where value < 1 {
-            return "\(name) is \(value), but must be at least 1"
+    /// The first setting that makes no sense, by its name, and why; nil if all do.
+    package var objection: (setting: String, problem: String)? {
+        let ranges: [(String, Int, ClosedRange<Int>)] = [
+            ("maxReceivedFrameSize", maxReceivedFrameSize, 1...Self.byteCountMax),
+            ("maxReceivedMessageSize", maxReceivedMessageSize, 1...Self.byteCountMax),
+            ("maxFragments", maxFragments, 1...Int(UInt32.max)),
+            ("maxSendQueue", maxSendQueue, 1...Self.byteCountMax),
+            ("maxConnections", maxConnections, 0...Int(Int32.max)),
+        ]
+        for (name, value, range) in ranges where !range.contains(value) {
+            return (name, "is \(value), but has to be \(range.lowerBound) to \(range.upperBound)")
         }
-        for (name, value) in [
-            ("maxReceivedFrameSize", maxReceivedFrameSize),
-            ("maxReceivedMessageSize", maxReceivedMessageSize),
-            ("maxSendQueue", maxSendQueue),
-        ] where value > Self.byteCountMax {
-            return "\(name) is \(value), but more than 1 TiB is no limit"
+        if keepaliveInterval == .seconds(0) {
+            return ("keepaliveInterval", "is 0; nil turns it off")
         }
-        if maxConnections < 0 {
-            return "maxConnections is \(maxConnections), but must not be negative"
-        }
-        if keepaliveInterval == .seconds(0) { return "keepaliveInterval is 0; nil turns it off" }
         for (name, interval) in [
             ("handshakeTimeout", handshakeTimeout),
             ("keepaliveGracePeriod", keepaliveGracePeriod),
             ("closeTimeout", closeTimeout),
         ] where interval == .seconds(0) {
-            return "\(name) is 0, but has to bound what a silent peer holds"
+            return (name, "is 0, but has to bound what a silent peer holds")
         }
-        if maxFragments > Int(UInt32.max) { return "maxFragments is over \(UInt32.max)" }
         return nil
     }
 

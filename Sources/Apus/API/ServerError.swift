@@ -42,6 +42,17 @@ extension ServerError: CustomStringConvertible {
     public var description: String { message }
 }
 
+/// An error that says what the client is to be told where a request's handler throws it.
+///
+/// Any other error is told as 500, and logged.
+public protocol HTTPStatusError: Error {
+    /// The status of the response: 200 to 599.
+    var status: Int { get }
+
+    /// The sentence that says why: the body of the response.
+    var reason: String { get }
+}
+
 /// Why a request could not be accepted or rejected, or a connection not be closed, as asked.
 public enum WebSocketError: Error, Hashable, Sendable {
     /// It was accepted or rejected before.

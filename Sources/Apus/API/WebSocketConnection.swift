@@ -199,7 +199,7 @@ protocol WebSocketOwner: AnyObject {
         on webSocket: WebSocketConnection
     ) -> SendResult
 
-    func close(_ webSocket: WebSocketConnection, _ code: CloseCode?, reason: String)
+    func close(_ webSocket: WebSocketConnection, _ code: CloseCode, reason: String)
 
     func drop(_ webSocket: WebSocketConnection, reason: String)
 }

@@ -35,7 +35,9 @@ extension WebSocketServer {
         whenListening: (Listening) -> Void = { _ in }
     ) throws(ServerError) -> Int32 {
         let configuration = configuration
-        if let objection = configuration.objection { throw ServerError(.configuration, objection) }
+        if let (setting, problem) = configuration.objection {
+            throw ServerError(.configuration, "\(setting) \(problem)")
+        }
         let httpServers = httpServers
         guard !httpServers.isEmpty else {
             throw ServerError(.configuration, "no HTTP server is mounted: nothing to listen on")

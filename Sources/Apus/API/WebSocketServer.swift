@@ -79,7 +79,7 @@ public final class WebSocketServer: Sendable {
 
     /// Called for every valid request; it accepts or rejects.
     ///
-    /// An error that it throws rejects the request with 500. Without a handler: 404.
+    /// An error that it throws rejects the request, with its own status (``HTTPStatusError``) or 500. Without a handler: 404.
     public func onRequest(_ handler: @escaping @WorkerActor (WebSocketRequest) throws -> Void) {
         state.withLock { $0.requestHandler = handler }
     }

@@ -41,6 +41,13 @@ extension ConnectionDriver where Ring: ~Copyable {
 
     private func open(_ socket: Int32, from listener: WorkerListener) {
         counters.connectionsAccepted += 1
+        let limit = configuration.maxConnections
+        guard limit == 0 || table.count < 2 * limit else {
+            // As many again are being told that there is no place; a flood is not told.
+            counters.connectionsRefused += 1
+            ring.close(socket)
+            return
+        }
         let deadline = now.advanced(by: configuration.handshakeTimeout)
         let connection = table.insert { slot, generation in
             Connection(
@@ -57,10 +64,8 @@ extension ConnectionDriver where Ring: ~Copyable {
                 )
             )
         }
-        counters.connectionsOpen += 1
         armReceive(on: connection)
         deadlines.set(deadline, slot: Int(connection.slot))
-        let limit = configuration.maxConnections
         if drain != nil || limit > 0 && table.count - endingCount > limit {
             counters.connectionsRefused += 1
             refuse(connection, with: .unavailable(reason: "no more connections here for now"))
@@ -71,10 +76,12 @@ extension ConnectionDriver where Ring: ~Copyable {
         // Canceled, or not to be armed again anyway.
         guard drain == nil else { return }
         counters.acceptsFailed += 1
-        switch Verdict.verdict(for: .accept, errno: errno) {
+        switch Verdict.ofAccept(errno: errno) {
         case .retry, .closeConnection:
             break
-        case .shed, .fatal:
+        case .fatal:
+            preconditionFailure("a listener failed with error \(errno)")
+        case .shed:
             if acceptPausedUntil == nil {
                 logger.warning(
                     "accepting rests: the system has no more descriptors or memory",

@@ -11,7 +11,7 @@ import Logging
 extension ConnectionDriver: WebSocketOwner where Ring: ~Copyable {
 
     /// The application closes: our Close goes out, the peer's is awaited.
-    func close(_ webSocket: WebSocketConnection, _ code: CloseCode?, reason: String) {
+    func close(_ webSocket: WebSocketConnection, _ code: CloseCode, reason: String) {
         guard let connection = webSocket.transport,
             webSocket.machine.value.close(at: now)
         else { return }
@@ -142,7 +142,6 @@ extension ConnectionDriver where Ring: ~Copyable {
         connection.webSocket = nil
         table.remove(connection)
         endingCount -= 1
-        counters.connectionsOpen -= 1
         ring.close(connection.socket)
     }
 
@@ -229,7 +228,9 @@ extension ConnectionDriver where Ring: ~Copyable {
         drain?.deadline = Instant(nanoseconds: .max)
         for connection in table.all {
             // Where our FIN went out, the peer has all that there was to say.
-            if connection.stage != .lingering { drain?.hasCut = true }
+            if connection.stage != .lingering, connection.stage != .dropping {
+                drain?.hasCut = true
+            }
             connectionLost(connection)
         }
     }

@@ -42,7 +42,7 @@ extension ConnectionDriver where Ring: ~Copyable {
 
     /// Asks the application.
     ///
-    /// What it throws rejects the request with 500, or closes the connection if it had accepted.
+    /// What it throws rejects the request, or closes the connection if it had accepted.
     private func decide(_ upgrade: UpgradeRequest, on connection: Connection) {
         let request = WebSocketRequest(upgrade: upgrade, connection: connection, owner: self)
         connection.opening?.request = request
@@ -55,10 +55,9 @@ extension ConnectionDriver where Ring: ~Copyable {
         do {
             try handler(request)
         } catch {
-            counters.handlerErrors += 1
-            logger.error("a request handler threw", metadata: ["error": "\(error)"])
+            countHandlerError("a request handler threw", error)
             if request.isPending {
-                reject(request, with: .internalError)
+                reject(request, with: .telling(error))
             } else if let webSocket = connection.webSocket {
                 fail(webSocket, on: connection, .internalError, "internal error")
             }
@@ -85,10 +84,16 @@ extension ConnectionDriver where Ring: ~Copyable {
         let response = connection.httpServer.response(to: head)
         appendBytes(response.bytes, on: connection)
         if let error = response.handlerError {
-            counters.handlerErrors += 1
-            logger.error("an HTTP handler threw", metadata: ["error": "\(error)"])
+            countHandlerError("an HTTP handler threw", error)
         }
         finish(connection)
+    }
+
+    /// An error with a status of its own is an answer; any other one is a mistake to be told of.
+    private func countHandlerError(_ message: Logger.Message, _ error: any Error) {
+        guard !(error is any HTTPStatusError) else { return }
+        counters.handlerErrors += 1
+        logger.error(message, metadata: ["error": "\(error)"])
     }
 
     /// Answers a request that will not be served, and ends the connection.

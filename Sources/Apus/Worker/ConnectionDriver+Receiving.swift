@@ -188,11 +188,10 @@ extension ConnectionDriver where Ring: ~Copyable {
     private func receiveFailed(on connection: Connection, errno: Int32) {
         // By us alone; it is armed again if bytes are wanted by now.
         guard errno != ECANCELED else { return }
-        switch Verdict.verdict(for: .receive, errno: errno) {
-        case .retry, .shed:
+        if Verdict.ofReceive(errno: errno) == .retry {
             // No buffer was free. Those of this turn are back before the receive is armed again.
             counters.receiveBuffersExhausted += 1
-        case .closeConnection, .fatal:
+        } else {
             connectionLost(connection)
         }
     }

@@ -136,9 +136,10 @@ extension ConnectionDriver where Ring: ~Copyable {
     /// The end of the turn: one send for each connection that has output.
     ///
     /// Those that ride with the wait are given to the ring last: a flush by system call may call
-    /// handlers, and whatever they do to a connection must come before its bytes are lent.
+    /// handlers, and whatever they do, accept a waiting request for one, must come before bytes are lent.
     func flushAll() {
-        while !dirty.isEmpty {
+        while !dirty.isEmpty || !resumed.isEmpty {
+            readEarlyFrames()
             swap(&dirty, &flushing)
             for connection in flushing {
                 if canRide(connection) {
@@ -149,7 +150,7 @@ extension ConnectionDriver where Ring: ~Copyable {
                 }
             }
             flushing.removeAll(keepingCapacity: true)
-            if dirty.isEmpty {
+            if dirty.isEmpty, resumed.isEmpty {
                 // What a handler closed, or made wait, can no longer ride.
                 dirty = riding.filter { !canRide($0) }
                 riding.removeAll { !canRide($0) }
@@ -237,9 +238,10 @@ extension ConnectionDriver where Ring: ~Copyable {
     }
 
     private func sendFailed(on connection: Connection, errno: Int32) {
-        switch Verdict.verdict(for: .send, errno: errno) {
-        case .retry, .shed: awaitWritable(connection)
-        case .closeConnection, .fatal: connectionLost(connection)
+        if Verdict.ofSend(errno: errno) == .retry {
+            awaitWritable(connection)
+        } else {
+            connectionLost(connection)
         }
     }
 

@@ -95,7 +95,6 @@ final class ConnectionDriver<Ring: RingVerbs & ~Copyable> {
 
     /// Before the wait: what this turn produced goes out, and what is unarmed is armed.
     func prepareWait() {
-        readEarlyFrames()
         flushAll()
         armAccepts()
     }

@@ -5,7 +5,6 @@ import ApusProtocol
 import ApusRing
 import ApusSupervisor
 import CApusSystem
-import Glibc
 import Logging
 
 /// One worker process, from the fork to its exit: it makes the ring, proves it, and runs the loop.
@@ -15,11 +14,6 @@ struct Worker {
     let httpServers: [HTTPServer]
     let configuration: ServerConfiguration
     let logger: Logger
-
-    /// The descriptors that the loop waits for besides its connections.
-    private enum Control: UInt32 {
-        case signals, supervisorGone, wakeUp
-    }
 
     /// Runs the worker and returns its exit code.
     func run() -> Int32 {
@@ -37,12 +31,11 @@ struct Worker {
     private func serve() throws -> Int32 {
         let ring = try Ring()
         try ring.selfTest()
-        let signals = try WorkerSignals()
-        let wakeUp = apus_event_open()
-        guard wakeUp >= 0 else { throw RingError(operation: "eventfd", errno: -wakeUp) }
         let executor = WorkerActor.shared.loop
-        executor.attach { Self.write(to: wakeUp) }
-
+        let control = try WorkerControl(
+            supervisorGone: context.supervisorGone,
+            executor: executor
+        )
         let driver = ConnectionDriver(
             ring: ring,
             configuration: configuration,
@@ -50,41 +43,17 @@ struct Worker {
             logger: logger,
             now: Self.now()
         )
-        func watch(_ control: Control) {
-            let descriptor =
-                switch control {
-                case .signals: signals.descriptor
-                case .supervisorGone: context.supervisorGone
-                case .wakeUp: wakeUp
-                }
-            driver.ring.awaitReadable(
-                descriptor,
-                tag: OperationTag(.readable, generation: 0, slot: control.rawValue)
-            )
-        }
         let loop = WorkerLoop(
             driver: driver,
             executor: executor,
             clock: Self.now,
             control: { completion in
-                switch Control(rawValue: completion.tag.slot) {
-                case .signals:
-                    while let signal = signals.next() { handle(signal, driver) }
-                    watch(.signals)
-                case .supervisorGone:
-                    logger.warning("the supervisor is gone: draining")
-                    driver.beginDrain()
-                case .wakeUp:
-                    Self.read(from: wakeUp)
-                    watch(.wakeUp)
-                case nil:
-                    driver.counters.staleCompletions += 1
+                for order in control.orders(of: completion, ring: driver.ring) {
+                    carryOut(order, with: driver)
                 }
             }
         )
-        watch(.signals)
-        watch(.supervisorGone)
-        watch(.wakeUp)
+        control.watchAll(with: driver.ring)
         context.ready.reportReady()
         do {
             try loop.run()
@@ -97,11 +66,15 @@ struct Worker {
         return driver.drain?.hasCut == true ? 1 : 0
     }
 
-    private func handle(_ signal: Int32, _ driver: ConnectionDriver<Ring>) {
-        if signal == SIGUSR1 {
-            log(driver.report(), "counters")
-        } else {
+    private func carryOut(_ order: WorkerControl.Order, with driver: ConnectionDriver<Ring>) {
+        switch order {
+        case .drain:
             driver.beginDrain()
+        case .drainAsOrphan:
+            logger.warning("the supervisor is gone: draining")
+            driver.beginDrain()
+        case .reportCounters:
+            log(driver.report(), "counters")
         }
     }
 
@@ -126,16 +99,5 @@ struct Worker {
 
     private static func now() -> Instant {
         Instant(nanoseconds: apus_clock_monotonic())
-    }
-
-    // An eventfd takes and gives eight bytes. It can only be full, and then it wakes anyway.
-    private static nonisolated func write(to descriptor: Int32) {
-        var one: UInt64 = 1
-        _ = unsafe apus_descriptor_write(descriptor, &one, MemoryLayout<UInt64>.size)
-    }
-
-    private static func read(from descriptor: Int32) {
-        var count: UInt64 = 0
-        _ = unsafe apus_descriptor_read(descriptor, &count, MemoryLayout<UInt64>.size)
     }
 }

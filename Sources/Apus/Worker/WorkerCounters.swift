@@ -6,7 +6,6 @@ import ApusRing
 /// What a worker has done and holds, for its operator; every gauge is back to zero when idle.
 struct WorkerCounters {
     // Gauges.
-    var connectionsOpen = 0
     var operationsInFlight = 0
 
     // Totals since the worker started.
@@ -33,7 +32,7 @@ extension ConnectionDriver where Ring: ~Copyable {
     /// Gauges and totals by their names, for a log line.
     func report() -> [(name: String, value: Int)] {
         [
-            ("connections_open", counters.connectionsOpen),
+            ("connections_open", table.count - endingCount),
             ("slots_in_use", table.count),
             ("operations_in_flight", counters.operationsInFlight),
             ("buffers_lent", ring.lentBufferCount),

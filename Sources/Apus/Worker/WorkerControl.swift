@@ -1,0 +1,87 @@
+// This source file is part of the Apus project
+// SPDX-License-Identifier: Apache-2.0
+
+import ApusRing
+import ApusSupervisor
+import CApusSystem
+import Glibc
+
+/// What a worker's loop waits for besides its connections: signals, the supervisor's end, wake-ups.
+@WorkerActor
+final class WorkerControl {
+    /// What the worker is told to do.
+    enum Order {
+        case drain
+        /// The supervisor is gone: drain as well.
+        case drainAsOrphan
+        case reportCounters
+    }
+
+    private enum Source: UInt32, CaseIterable {
+        case signals, supervisorGone, wakeUp
+    }
+
+    private let signals: WorkerSignals
+    private let supervisorGone: Int32
+    private let wakeUp: Int32
+
+    /// Jobs that `executor` gets from other threads wake the loop from here on.
+    init(supervisorGone: Int32, executor: LoopExecutor) throws {
+        signals = try WorkerSignals()
+        self.supervisorGone = supervisorGone
+        let wakeUp = apus_event_open()
+        guard wakeUp >= 0 else { throw RingError(operation: "eventfd", errno: -wakeUp) }
+        self.wakeUp = wakeUp
+        executor.attach {
+            // An eventfd takes and gives eight bytes. It can only be full, and then it wakes anyway.
+            var one: UInt64 = 1
+            _ = unsafe apus_descriptor_write(wakeUp, &one, MemoryLayout<UInt64>.size)
+        }
+    }
+
+    func watchAll(with ring: borrowing some RingVerbs & ~Copyable) {
+        for source in Source.allCases { watch(source, with: ring) }
+    }
+
+    /// What a completion of one of these waits says; the wait is begun again where it may say more.
+    func orders(
+        of completion: Completion,
+        ring: borrowing some RingVerbs & ~Copyable
+    ) -> [Order] {
+        guard let source = Source(rawValue: completion.tag.slot) else { return [] }
+        guard completion.result >= 0 else {
+            // Failed for want of memory: it says nothing.
+            watch(source, with: ring)
+            return []
+        }
+        switch source {
+        case .signals:
+            var orders: [Order] = []
+            while let signal = signals.next() {
+                orders.append(signal == SIGUSR1 ? .reportCounters : .drain)
+            }
+            watch(source, with: ring)
+            return orders
+        case .supervisorGone:
+            return [.drainAsOrphan]
+        case .wakeUp:
+            var count: UInt64 = 0
+            _ = unsafe apus_descriptor_read(wakeUp, &count, MemoryLayout<UInt64>.size)
+            watch(source, with: ring)
+            return []
+        }
+    }
+
+    private func watch(_ source: Source, with ring: borrowing some RingVerbs & ~Copyable) {
+        let descriptor =
+            switch source {
+            case .signals: signals.descriptor
+            case .supervisorGone: supervisorGone
+            case .wakeUp: wakeUp
+            }
+        ring.awaitReadable(
+            descriptor,
+            tag: OperationTag(.readable, generation: 0, slot: source.rawValue)
+        )
+    }
+}
