@@ -18,6 +18,9 @@ WARNINGS = ["-O2", "-Wall", "-Wextra", "-Wpedantic", "-Wconversion", "-Werror"]
 CROSS = "aarch64-linux-gnu-gcc"
 EMULATOR = "qemu-aarch64"
 COMPILERS = {"gcc": "g++", "clang": "clang++"}
+LICENSE = (
+    "// This source file is part of the Apus project\n// SPDX-License-Identifier: Apache-2.0\n"
+)
 
 # What every echo example prints, §1.3 and §5.7 of RFC 6455.
 STORY = [
@@ -93,7 +96,7 @@ def test_amalgamation_includes_nothing_of_its_own_but_its_header(amalgamation):
         text = (amalgamation / file).read_text()
         assert re.findall(r'#\s*include\s*"(.*)"', text) == expected
         assert str(ROOT) not in text
-        assert text.startswith((EXAMPLES / "frames.c").read_text()[:80])
+        assert text.startswith(LICENSE)
 
 
 @pytest.mark.parametrize("compiler", [*COMPILERS, CROSS])
@@ -103,18 +106,28 @@ def test_amalgamation_compiles_without_a_warning(amalgamation, tmp_path, compile
         "-o", tmp_path / "apus_codec.o")
 
 
-def changed_sources(tmp_path, **files):
-    """The tool over a copy of the sources with more files; what it said against them."""
+def changed_sources(tmp_path, files):
+    """The tool over a copy of the sources with more files, by name; how it ended."""
     shutil.copytree(ROOT / "CShims/CApusCodec", tmp_path / "CShims/CApusCodec")
     (tmp_path / "tools").mkdir()
     shutil.copy(ROOT / "tools/amalgamate", tmp_path / "tools")
-    license_lines = "".join((EXAMPLES / "frames.c").read_text().splitlines(True)[:2])
-    for stem, text in files.items():
-        (tmp_path / f"CShims/CApusCodec/{stem}.c").write_text(f"{license_lines}\n{text}")
+    for name, text in files.items():
+        (tmp_path / "CShims/CApusCodec" / name).write_text(f"{LICENSE}\n{text}")
     return subprocess.run(
         [tmp_path / "tools/amalgamate", tmp_path / "out"],
         capture_output=True, text=True, check=False,
     )
+
+
+def run_with_both(tmp_path):
+    """What a program prints that calls apus_one and apus_two of the changed amalgamation."""
+    (tmp_path / "main.c").write_text(
+        "#include <stdio.h>\nint apus_one(void), apus_two(void);\n"
+        'int main(void) { printf("%d %d\\n", apus_one(), apus_two()); return 0; }\n'
+    )
+    run("gcc", "-std=c11", *WARNINGS, tmp_path / "main.c", tmp_path / "out/apus_codec.c",
+        "-o", tmp_path / "main")
+    return run(tmp_path / "main")
 
 
 def test_names_that_files_share_stay_their_own(tmp_path):
@@ -136,19 +149,45 @@ def test_names_that_files_share_stay_their_own(tmp_path):
         int apus_one(void) { pair p = {.a = START, .b = table[1]}; return sum(&p); }
     """
     two = one.replace("apus_one", "apus_two").replace("START = 1", "START = 20")
-    main = "#include <stdio.h>\nint apus_one(void), apus_two(void);\n" \
-        'int main(void) { printf("%d %d\\n", apus_one(), apus_two()); return 0; }\n'
-    done = changed_sources(tmp_path, one=one, two=two.replace("2 * (x)", "3 * (x)"))
+    two = two.replace("2 * (x)", "3 * (x)")
+    done = changed_sources(tmp_path, {"one.c": one, "two.c": two})
     assert done.returncode == 0, done.stderr
     code = (tmp_path / "out/apus_codec.c").read_text()
     for name in ("START", "pair", "table", "first", "second", "reader", "zero", "reads", "calls",
                  "sum"):
         assert re.search(rf"\bone_{name}\b", code) and re.search(rf"\btwo_{name}\b", code)
     assert "/* table */" in code
-    (tmp_path / "main.c").write_text(main)
-    run("gcc", "-std=c11", *WARNINGS, tmp_path / "main.c", tmp_path / "out/apus_codec.c",
-        "-o", tmp_path / "main")
-    assert run(tmp_path / "main") == "6 83\n"
+    assert run_with_both(tmp_path) == "6 83\n"
+
+
+def test_headers_are_included_where_they_mean_something(tmp_path):
+    """A guarded one once, one without a guard each time, one behind #if only there."""
+    def guarded(name, text):
+        return f"#ifndef {name}\n#define {name}\n{text}\n#endif\n"
+
+    one = """
+        #if defined(__linux__)
+        #include "base.h"
+        #include "linux.h"
+        #else
+        #include "other.h"
+        #endif
+        #define ADDED 1
+        #include "sum.h"
+        int apus_one(void);
+        int apus_one(void) { return sum(LINUX); }
+    """
+    done = changed_sources(tmp_path, {
+        "base.h": guarded("BASE_H", "enum { BASE = 40 };"),
+        "linux.h": guarded("LINUX_H", '#include "base.h"\nenum { LINUX = BASE };'),
+        "other.h": guarded("OTHER_H", "#error this is for another system"),
+        "sum.h": '#include "base.h"\nstatic int sum(int x) { return BASE + x + ADDED; }\n',
+        "one.c": one,
+        "two.c": one.replace("apus_one", "apus_two").replace("ADDED 1", "ADDED 2"),
+    })
+    assert done.returncode == 0, done.stderr
+    assert (tmp_path / "out/apus_codec.c").read_text().count("enum { BASE = 40 }") == 1
+    assert run_with_both(tmp_path) == "81 82\n"
 
 
 @pytest.mark.parametrize(
@@ -164,7 +203,7 @@ def test_names_that_files_share_stay_their_own(tmp_path):
     ],
 )
 def test_names_that_cannot_be_parted_are_named(tmp_path, text, complaint):
-    done = changed_sources(tmp_path, extra=text)
+    done = changed_sources(tmp_path, {"extra.c": text})
     assert done.returncode == 1
     assert complaint in done.stderr and "extra.c" in done.stderr
     assert not (tmp_path / "out").exists()
