@@ -186,7 +186,7 @@ def test_headers_are_included_where_they_mean_something(tmp_path):
         "two.c": one.replace("apus_one", "apus_two").replace("ADDED 1", "ADDED 2"),
     })
     assert done.returncode == 0, done.stderr
-    assert (tmp_path / "out/apus_codec.c").read_text().count("enum { BASE = 40 }") == 1
+    assert (tmp_path / "out/apus_codec.c").read_text().count("BASE = 40") == 1
     assert run_with_both(tmp_path) == "81 82\n"
 
 
