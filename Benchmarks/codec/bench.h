@@ -62,6 +62,10 @@ void measure(const struct table *table, const struct work *work);
  * as large as needed. fill is called for each piece; items is 1. */
 typedef void fill_function(uint8_t *bytes, size_t size);
 struct work make_work(const char *group, size_t size, size_t misalignment, fill_function *fill);
+/* The same with one piece in pages of which the neighbours are not mapped, at their very front or
+ * ending with them. */
+enum edge { FRONT, BACK };
+struct work make_edge_work(enum edge edge, size_t size, fill_function *fill);
 uint32_t bench_random(void);
 _Noreturn void die(const char *message);
 
@@ -76,7 +80,7 @@ void bench_frame(void);
 void bench_accept(void);
 
 /* loops.c, at -O3 -march=native. */
-operation loop_bytes, loop_bytes_copy, loop_unrolled, loop_words, read_all;
+operation loop_bytes, loop_bytes_copy, loop_unrolled, loop_words, loop_words_copy, read_all;
 
 /* dfa.c */
 bool dfa_is_valid(const uint8_t *bytes, size_t size);

@@ -53,8 +53,7 @@ unsigned loop_unrolled(uint8_t *target, uint8_t *bytes, size_t size) {
 }
 
 /* Eight bytes at a time, as one word; what the compiler makes of it is up to the compiler. */
-unsigned loop_words(uint8_t *target, uint8_t *bytes, size_t size) {
-    (void)target;
+unsigned loop_words_copy(uint8_t *target, uint8_t *bytes, size_t size) {
     uint8_t key[4];
     load_key(key);
     uint32_t half;
@@ -65,12 +64,17 @@ unsigned loop_words(uint8_t *target, uint8_t *bytes, size_t size) {
         uint64_t word;
         memcpy(&word, bytes + i, 8);
         word ^= word_key;
-        memcpy(bytes + i, &word, 8);
+        memcpy(target + i, &word, 8);
     }
     for (; i < size; i++) {
-        bytes[i] ^= key[i & 3];
+        target[i] = bytes[i] ^ key[i & 3];
     }
     return 0;
+}
+
+unsigned loop_words(uint8_t *target, uint8_t *bytes, size_t size) {
+    (void)target;
+    return loop_words_copy(bytes, bytes, size);
 }
 
 /* Only looks at every byte, once. */

@@ -90,3 +90,20 @@ struct work make_work(const char *group, size_t size, size_t misalignment, fill_
     }
     return work;
 }
+
+struct work make_edge_work(enum edge edge, size_t size, fill_function *fill) {
+    static uint8_t *pages;
+    static struct piece piece;
+    if (pages == NULL) {
+        pages = mmap(NULL, 3 * PAGE, PROT_NONE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+        if (pages == MAP_FAILED || mprotect(pages + PAGE, PAGE, PROT_READ | PROT_WRITE) != 0) {
+            die("no memory");
+        }
+    }
+    size_t offset = edge == FRONT ? PAGE : 2 * PAGE - size;
+    piece = (struct piece){(uint32_t)offset, (uint32_t)size};
+    fill(pages + offset, size);
+    const char *group = edge == FRONT ? "begins with its page and nothing mapped before"
+                                      : "ends with its page and nothing mapped behind";
+    return (struct work){group, name_of(size), pool(1), pages, &piece, 1, 1};
+}

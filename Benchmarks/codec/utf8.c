@@ -111,6 +111,15 @@ static void fill(uint8_t *bytes, size_t size) {
     }
 }
 
+static void measure_edges(void) {
+    static const struct table at_edge = TABLE("utf8-edge", utf8_rows);
+    static const size_t sizes[] = {20, 100, 1000};
+    for (size_t i = 0; i < 2 * sizeof sizes / sizeof sizes[0]; i++) {
+        struct work work = make_edge_work(i % 2 == 0 ? FRONT : BACK, sizes[i / 2], fill);
+        measure(&at_edge, &work);
+    }
+}
+
 void bench_utf8(void) {
     static const struct kind_of_text texts[] = {
         {"ascii", 0, 1}, {"latin", 83, 2}, {"cjk", 950, 3}, {"emoji", 750, 4}, {"1 %", 10, 2},
@@ -133,4 +142,6 @@ void bench_utf8(void) {
         }
     }
     bench_key = key;
+    text = texts[2];
+    measure_edges();
 }
