@@ -94,14 +94,11 @@ static const uint8_t apus_utf8_own_high[16] = {
 enum { APUS_UTF8_THIRD = 0xE0 - 0x80, APUS_UTF8_FOURTH = 0xF0 - 0x80 };
 
 /*
- * Sets the state after a piece in which the tables found no error. false if the last byte is one
- * that starts no character: the tables see that only when its successor comes.
+ * Sets the state after a piece in which the tables found no error, from the last bytes of the text,
+ * the latest in the top byte. false if that one starts no character: the tables see that only when
+ * its successor comes.
  */
-APUS_INLINE bool apus_utf8_keep_tail(apus_utf8_state *state, const uint8_t *bytes, size_t size) {
-    uint32_t tail = size >= 3 ? 0 : *state;
-    for (size_t i = size >= 3 ? size - 3 : 0; i < size; i++) {
-        tail = tail >> 8 | (uint32_t)bytes[i] << 24;
-    }
+APUS_INLINE bool apus_utf8_keep(apus_utf8_state *state, uint32_t tail) {
     uint8_t latest = (uint8_t)(tail >> 24);
     uint8_t second = (uint8_t)(tail >> 16);
     uint8_t third = (uint8_t)(tail >> 8);
@@ -117,6 +114,15 @@ APUS_INLINE bool apus_utf8_keep_tail(apus_utf8_state *state, const uint8_t *byte
         *state = 0;
     }
     return true;
+}
+
+/* The same from the piece itself. */
+APUS_INLINE bool apus_utf8_keep_tail(apus_utf8_state *state, const uint8_t *bytes, size_t size) {
+    uint32_t tail = size >= 3 ? 0 : *state;
+    for (size_t i = size >= 3 ? size - 3 : 0; i < size; i++) {
+        tail = tail >> 8 | (uint32_t)bytes[i] << 24;
+    }
+    return apus_utf8_keep(state, tail);
 }
 
 #endif

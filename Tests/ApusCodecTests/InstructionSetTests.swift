@@ -38,6 +38,8 @@ struct InstructionSetTests {
             apus_mask(nil, 0, 1, 0)
             apus_mask_copy(nil, nil, 0, 1, 0)
             #expect(unsafe apus_utf8_validate(&state, nil, 0))
+            #expect(unsafe apus_mask_utf8(&state, nil, 0, 1, 0))
+            #expect(unsafe apus_mask_utf8_copy(&state, nil, nil, 0, 1, 0))
             #expect(state == 0)
         }
     }

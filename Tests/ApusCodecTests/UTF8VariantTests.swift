@@ -151,7 +151,7 @@ private func mistakes(first: UInt8, thirds: [UInt8]) -> [[UInt8]] {
 
 /// A text of one, two, three or four bytes a character, or of all of them, with ASCII in between;
 /// every other one with a byte replaced.
-private func randomText(using random: inout SplitMix) -> [UInt8] {
+func randomText(using random: inout SplitMix) -> [UInt8] {
     let planes: [ClosedRange<UInt32>] = [
         0x00...0x7F, 0x80...0x7FF, 0x800...0xFFFF, 0x10000...0x10FFFF, 0x00...0x10FFFF,
     ]

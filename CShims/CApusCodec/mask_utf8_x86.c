@@ -1,0 +1,119 @@
+// This source file is part of the Apus project
+// SPDX-License-Identifier: Apache-2.0
+
+#include "mask_utf8_x86.h"
+
+#if defined(__x86_64__)
+
+bool apus_mask_utf8_sse2(apus_utf8_state *state, uint8_t *target, const uint8_t *source,
+                         size_t size, uint32_t key) {
+    size_t i = 0;
+    while (size - i > 64) {
+        bool is_valid = apus_mask_utf8_short_sse2(state, target + i, source + i, 64, key);
+        i += 64;
+        if (!is_valid) {
+            apus_mask_sse2(target + i, source + i, size - i, key);
+            return false;
+        }
+    }
+    return apus_mask_utf8_short_sse2(state, target + i, source + i, size - i, key);
+}
+
+APUS_AVX2 bool apus_utf8_masked_avx2(apus_utf8_state *state, const uint8_t *source, size_t size,
+                                     uint32_t key) {
+    __m256i before = apus_carried32(*state);
+    __m256i errors = _mm256_setzero_si256();
+    size_t i = 0;
+    for (; size - i >= 32; i += 32) {
+        __m256i block = apus_unmask_ymm(source + i, key);
+        errors = _mm256_or_si256(errors, apus_errors32_behind(before, block));
+        before = block;
+    }
+    bool is_valid = _mm256_testz_si256(errors, errors) != 0;
+    if (i < size) {
+        __m256i block =
+            _mm256_xor_si256(apus_load_under_32(source + i, size - i), apus_key_ymm(key));
+        __m256i is_fine =
+            _mm256_cmpeq_epi8(apus_errors32_behind(before, block), _mm256_setzero_si256());
+        uint32_t in_piece = UINT32_MAX >> (32 - (size - i));
+        is_valid = is_valid && (~(uint32_t)_mm256_movemask_epi8(is_fine) & in_piece) == 0;
+    }
+    uint32_t tail = apus_utf8_tail_masked(*state, source, size, key);
+    return apus_utf8_keep(state, tail) && is_valid;
+}
+
+APUS_AVX2 bool apus_mask_utf8_avx2(apus_utf8_state *state, uint8_t *target, const uint8_t *source,
+                                   size_t size, uint32_t key) {
+    if (size <= 128) {
+        return apus_mask_utf8_short_avx2(state, target, source, size, key);
+    }
+    bool is_valid = true;
+    if (size >= 512) {
+        size_t head = apus_bytes_to_alignment(target, 32);
+        is_valid = apus_mask_utf8_short_avx2(state, target, source, head, key);
+        target += head;
+        source += head;
+        size -= head;
+        key = apus_key_at(key, head);
+    }
+    __m256i before = apus_carried32(*state);
+    __m256i errors = _mm256_setzero_si256();
+    bool is_after_ascii = *state == 0;
+    size_t i = 0;
+    for (; size - i >= 128; i += 64) {
+        __m256i a = apus_unmask_ymm(source + i, key);
+        __m256i b = apus_unmask_ymm(source + i + 32, key);
+        apus_store_ymm(target + i, a);
+        apus_store_ymm(target + i + 32, b);
+        bool is_ascii = apus_is_ascii32(_mm256_or_si256(a, b));
+        if (!is_ascii || !is_after_ascii) {
+            errors = _mm256_or_si256(errors, apus_errors32_behind(before, a));
+            errors = _mm256_or_si256(errors, apus_errors32_behind(a, b));
+        }
+        is_after_ascii = is_ascii;
+        before = b;
+    }
+    is_valid = apus_utf8_keep(state, (uint32_t)_mm256_extract_epi32(before, 7)) && is_valid;
+    is_valid = _mm256_testz_si256(errors, errors) != 0 && is_valid;
+    return apus_mask_utf8_short_avx2(state, target + i, source + i, size - i, key) && is_valid;
+}
+
+APUS_AVX512 bool apus_mask_utf8_avx512(apus_utf8_state *state, uint8_t *target,
+                                       const uint8_t *source, size_t size, uint32_t key) {
+    if (size <= 128) {
+        return apus_mask_utf8_short_avx512(state, target, source, size, key);
+    }
+    bool is_valid = true;
+    if (size >= 512) {
+        size_t head = apus_bytes_to_alignment(target, 64);
+        is_valid = apus_mask_utf8_short_avx512(state, target, source, head, key);
+        target += head;
+        source += head;
+        size -= head;
+        key = apus_key_at(key, head);
+    }
+    const __mmask64 all = UINT64_MAX;
+    __m512i before = apus_carried64(*state);
+    __m512i errors = _mm512_setzero_si512();
+    bool is_after_ascii = *state == 0;
+    size_t i = 0;
+    for (; size - i >= 128; i += 128) {
+        __m512i a = apus_unmask_zmm(source + i, key, all);
+        __m512i b = apus_unmask_zmm(source + i + 64, key, all);
+        apus_store_zmm(target + i, a);
+        apus_store_zmm(target + i + 64, b);
+        bool is_ascii = apus_is_ascii64(_mm512_or_si512(a, b));
+        if (!is_ascii || !is_after_ascii) {
+            errors = _mm512_or_si512(errors, apus_errors64_behind(before, a));
+            errors = _mm512_or_si512(errors, apus_errors64_behind(a, b));
+        }
+        is_after_ascii = is_ascii;
+        before = b;
+    }
+    __m128i last = _mm512_extracti32x4_epi32(before, 3);
+    is_valid = apus_utf8_keep(state, (uint32_t)_mm_extract_epi32(last, 3)) && is_valid;
+    is_valid = _mm512_test_epi8_mask(errors, errors) == 0 && is_valid;
+    return apus_mask_utf8_short_avx512(state, target + i, source + i, size - i, key) && is_valid;
+}
+
+#endif

@@ -1,0 +1,110 @@
+// This source file is part of the Apus project
+// SPDX-License-Identifier: Apache-2.0
+
+#ifndef APUS_CODEC_MASK_UTF8_X86_H
+#define APUS_CODEC_MASK_UTF8_X86_H
+
+#include "mask_utf8.h"
+#include "mask_x86.h"
+#include "utf8_x86.h"
+
+#if defined(__x86_64__)
+
+/*
+ * Short pieces, at most 64 (SSE2) or 128 bytes. The check looks at the source, not at what was just
+ * stored: a load across two young stores has to wait for both of them.
+ */
+
+APUS_INLINE bool apus_is_plain_up_to_32(const uint8_t *source, size_t size, uint32_t key) {
+    if (size < 16) {
+        __m128i block = _mm_xor_si128(apus_load_under_16(source, size), apus_key_xmm(key));
+        return ((uint32_t)_mm_movemask_epi8(block) & ~(UINT32_MAX << size)) == 0;
+    }
+    __m128i first = _mm_xor_si128(apus_load_xmm(source), apus_key_xmm(key));
+    __m128i last =
+        _mm_xor_si128(apus_load_xmm(source + size - 16), apus_key_xmm(apus_key_at(key, size)));
+    return _mm_movemask_epi8(_mm_or_si128(first, last)) == 0;
+}
+
+APUS_INLINE bool apus_mask_utf8_short_sse2(apus_utf8_state *state, uint8_t *target,
+                                           const uint8_t *source, size_t size, uint32_t key) {
+    bool is_plain = *state == 0;
+    if (size <= 32) {
+        is_plain = is_plain && apus_is_plain_up_to_32(source, size, key);
+    } else {
+        is_plain = is_plain && apus_is_plain_up_to_32(source, 32, key) &&
+                   apus_is_plain_up_to_32(source + size - 32, 32, apus_key_at(key, size));
+    }
+    apus_mask_up_to_64_sse2(target, source, size, key);
+    return is_plain || apus_utf8_scalar(state, target, size);
+}
+
+APUS_AVX2 APUS_INLINE __m256i apus_unmask_ymm(const uint8_t *bytes, uint32_t key) {
+    return _mm256_xor_si256(apus_load_ymm(bytes), apus_key_ymm(key));
+}
+
+APUS_AVX2 APUS_INLINE bool apus_is_plain_avx2(const uint8_t *source, size_t size, uint32_t key) {
+    if (size <= 32) {
+        return apus_is_plain_up_to_32(source, size, key);
+    }
+    uint32_t last_key = apus_key_at(key, size);
+    __m256i blocks = _mm256_or_si256(apus_unmask_ymm(source, key),
+                                     apus_unmask_ymm(source + size - 32, last_key));
+    if (size > 64) {
+        __m256i a = apus_unmask_ymm(source + 32, key);
+        __m256i b = apus_unmask_ymm(source + size - 64, last_key);
+        blocks = _mm256_or_si256(blocks, _mm256_or_si256(a, b));
+    }
+    return apus_is_ascii32(blocks);
+}
+
+/* Checks what masked bytes will be. */
+APUS_HIDDEN bool apus_utf8_masked_avx2(apus_utf8_state *state, const uint8_t *source, size_t size,
+                                       uint32_t key);
+
+APUS_AVX2 APUS_INLINE bool apus_mask_utf8_short_avx2(apus_utf8_state *state, uint8_t *target,
+                                                     const uint8_t *source, size_t size,
+                                                     uint32_t key) {
+    bool is_valid = (*state == 0 && apus_is_plain_avx2(source, size, key)) ||
+                    apus_utf8_masked_avx2(state, source, size, key);
+    apus_mask_up_to_128(target, source, size, key);
+    return is_valid;
+}
+
+APUS_AVX512 APUS_INLINE __m512i apus_unmask_zmm(const uint8_t *bytes, uint32_t key,
+                                                __mmask64 in_piece) {
+    return _mm512_xor_si512(_mm512_maskz_loadu_epi8(in_piece, bytes), apus_key_zmm(key));
+}
+
+APUS_AVX512 APUS_INLINE bool apus_mask_utf8_short_avx512(apus_utf8_state *state, uint8_t *target,
+                                                         const uint8_t *source, size_t size,
+                                                         uint32_t key) {
+    if (size == 0) {
+        return true;
+    }
+    __mmask64 in_first = apus_lanes64(size);
+    __mmask64 in_second = size > 64 ? apus_lanes64(size - 64) : 0;
+    __m512i first = apus_unmask_zmm(source, key, in_first);
+    __mmask64 high = _mm512_movepi8_mask(first) & in_first;
+    __m512i second = _mm512_setzero_si512();
+    if (size > 64) {
+        second = apus_unmask_zmm(source + 64, key, in_second);
+        high |= _mm512_movepi8_mask(second) & in_second;
+    }
+    bool is_plain = *state == 0 && high == 0;
+    uint32_t tail = is_plain ? 0 : apus_utf8_tail_masked(*state, source, size, key);
+    apus_mask_up_to_128(target, source, size, key);
+    if (is_plain) {
+        return true;
+    }
+    __m512i errors = apus_errors64_behind(apus_carried64(*state), first);
+    __mmask64 wrong = _mm512_test_epi8_mask(errors, errors) & in_first;
+    if (size > 64) {
+        errors = apus_errors64_behind(first, second);
+        wrong |= _mm512_test_epi8_mask(errors, errors) & in_second;
+    }
+    return apus_utf8_keep(state, tail) && wrong == 0;
+}
+
+#endif
+#endif

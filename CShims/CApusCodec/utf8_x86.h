@@ -1,0 +1,117 @@
+// This source file is part of the Apus project
+// SPDX-License-Identifier: Apache-2.0
+
+#ifndef APUS_CODEC_UTF8_X86_H
+#define APUS_CODEC_UTF8_X86_H
+
+#include "utf8.h"
+#include "x86.h"
+
+#if defined(__x86_64__)
+
+APUS_AVX2 APUS_INLINE bool apus_is_ascii32(__m256i block) {
+    return _mm256_movemask_epi8(block) == 0;
+}
+
+APUS_AVX2 APUS_INLINE __m256i apus_look_up32(const uint8_t *table, __m256i halves) {
+    __m128i row = _mm_loadu_si128((const __m128i *)table);
+    return _mm256_shuffle_epi8(_mm256_broadcastsi128_si256(row), halves);
+}
+
+APUS_AVX2 APUS_INLINE __m256i apus_high_half32(__m256i block) {
+    return _mm256_and_si256(_mm256_srli_epi16(block, 4), _mm256_set1_epi8(0x0F));
+}
+
+/* The errors in a block, given the same block one, two and three bytes earlier. */
+APUS_AVX2 APUS_INLINE __m256i apus_errors32(__m256i block, __m256i one, __m256i two,
+                                            __m256i three) {
+    __m256i low_half = _mm256_and_si256(one, _mm256_set1_epi8(0x0F));
+    __m256i errors = _mm256_and_si256(
+        _mm256_and_si256(apus_look_up32(apus_utf8_previous_high, apus_high_half32(one)),
+                         apus_look_up32(apus_utf8_previous_low, low_half)),
+        apus_look_up32(apus_utf8_own_high, apus_high_half32(block)));
+    __m256i third = _mm256_subs_epu8(two, _mm256_set1_epi8(APUS_UTF8_THIRD));
+    __m256i fourth = _mm256_subs_epu8(three, _mm256_set1_epi8(APUS_UTF8_FOURTH));
+    __m256i must_continue =
+        _mm256_and_si256(_mm256_or_si256(third, fourth), _mm256_set1_epi8((char)0x80));
+    return _mm256_xor_si256(errors, must_continue);
+}
+
+/* The errors in a block, given the one before it. */
+APUS_AVX2 APUS_INLINE __m256i apus_errors32_behind(__m256i before, __m256i block) {
+    __m256i middle = _mm256_permute2x128_si256(before, block, 0x21);
+    return apus_errors32(block, _mm256_alignr_epi8(block, middle, 15),
+                         _mm256_alignr_epi8(block, middle, 14),
+                         _mm256_alignr_epi8(block, middle, 13));
+}
+
+/* What a text left unfinished, as the end of a block. */
+APUS_AVX2 APUS_INLINE __m256i apus_carried32(apus_utf8_state state) {
+    return _mm256_insert_epi32(_mm256_setzero_si256(), (int)state, 7);
+}
+
+/* 1 to 15 bytes, zeros behind them, read without touching others. */
+APUS_INLINE __m128i apus_load_under_16(const uint8_t *bytes, size_t size) {
+    if (size >= 8) {
+        uint64_t high = apus_load64(bytes + size - 8) >> (8 * (15 - size)) >> 8;
+        return _mm_set_epi64x((long long)high, (long long)apus_load64(bytes));
+    }
+    uint64_t value = 0;
+    if (size >= 4) {
+        value = apus_load32(bytes) | (uint64_t)apus_load32(bytes + size - 4) << (8 * (size - 4));
+    } else {
+        for (size_t i = 0; i < size; i++) {
+            value |= (uint64_t)bytes[i] << (8 * i);
+        }
+    }
+    return _mm_set_epi64x(0, (long long)value);
+}
+
+/* 0 to 31 bytes, zeros behind them. */
+APUS_AVX2 APUS_INLINE __m256i apus_load_under_32(const uint8_t *bytes, size_t size) {
+    if (size < 16) {
+        return _mm256_zextsi128_si256(apus_load_under_16(bytes, size));
+    }
+    __m128i low = _mm_loadu_si128((const __m128i *)bytes);
+    return _mm256_set_m128i(apus_load_under_16(bytes + 16, size - 16), low);
+}
+
+APUS_AVX512 APUS_INLINE bool apus_is_ascii64(__m512i block) {
+    return _mm512_movepi8_mask(block) == 0;
+}
+
+APUS_AVX512 APUS_INLINE __m512i apus_look_up64(const uint8_t *table, __m512i halves) {
+    __m128i row = _mm_loadu_si128((const __m128i *)table);
+    /* vpermb looks at six bits; with the row four times over, two of them do not matter. */
+    return _mm512_permutexvar_epi8(halves, _mm512_broadcast_i32x4(row));
+}
+
+APUS_AVX512 APUS_INLINE __m512i apus_errors64(__m512i block, __m512i one, __m512i two,
+                                              __m512i three) {
+    __m512i errors = _mm512_and_si512(
+        _mm512_and_si512(apus_look_up64(apus_utf8_previous_high, _mm512_srli_epi16(one, 4)),
+                         apus_look_up64(apus_utf8_previous_low, one)),
+        apus_look_up64(apus_utf8_own_high, _mm512_srli_epi16(block, 4)));
+    __m512i third = _mm512_subs_epu8(two, _mm512_set1_epi8(APUS_UTF8_THIRD));
+    __m512i fourth = _mm512_subs_epu8(three, _mm512_set1_epi8(APUS_UTF8_FOURTH));
+    __m512i must_continue =
+        _mm512_and_si512(_mm512_or_si512(third, fourth), _mm512_set1_epi8((char)0x80));
+    return _mm512_xor_si512(errors, must_continue);
+}
+
+/* The errors in a block, given the one before it. */
+APUS_AVX512 APUS_INLINE __m512i apus_errors64_behind(__m512i before, __m512i block) {
+    /* The last 16 bytes of the one, then the first 48 of the other. */
+    __m512i middle = _mm512_alignr_epi64(block, before, 6);
+    return apus_errors64(block, _mm512_alignr_epi8(block, middle, 15),
+                         _mm512_alignr_epi8(block, middle, 14),
+                         _mm512_alignr_epi8(block, middle, 13));
+}
+
+/* What a text left unfinished, as the end of a block. */
+APUS_AVX512 APUS_INLINE __m512i apus_carried64(apus_utf8_state state) {
+    return _mm512_maskz_set1_epi32(1 << 15, (int)state);
+}
+
+#endif
+#endif
