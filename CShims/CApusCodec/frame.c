@@ -1,7 +1,7 @@
 // This source file is part of the Apus project
 // SPDX-License-Identifier: Apache-2.0
 
-#include "internal.h"
+#include "frame.h"
 
 enum { RESERVED_BITS = APUS_RSV1 | APUS_RSV2 | APUS_RSV3 };
 
@@ -12,13 +12,23 @@ enum {
                       1 << APUS_OPCODE_PONG
 };
 
-enum { CONTROL_BIT = 0x8, MASK_BIT = 0x80, LENGTH_16 = 126, LENGTH_64 = 127 };
+enum { LENGTH_16 = 126, LENGTH_64 = 127 };
 
 uint16_t apus_result_close_code(apus_result result) {
     if (result >= 0) {
         return 0;
     }
-    return result == APUS_INVALID_UTF8 ? 1007 : 1002;
+    switch (result) {
+    case APUS_INVALID_UTF8:
+        return 1007;
+    case APUS_TOO_MANY_FRAGMENTS:
+        return 1008;
+    case APUS_FRAME_TOO_BIG:
+    case APUS_MESSAGE_TOO_BIG:
+        return 1009;
+    default:
+        return 1002;
+    }
 }
 
 static apus_result decode_first_byte(uint8_t byte, uint8_t reserved_bits_allowed) {
@@ -29,21 +39,22 @@ static apus_result decode_first_byte(uint8_t byte, uint8_t reserved_bits_allowed
     if ((DEFINED_OPCODES >> opcode & 1) == 0) {
         return APUS_RESERVED_OPCODE;
     }
-    if ((opcode & CONTROL_BIT) != 0 && (byte & APUS_FIN) == 0) {
+    if ((opcode & APUS_CONTROL_BIT) != 0 && (byte & APUS_FIN) == 0) {
         return APUS_CONTROL_FRAGMENTED;
     }
     return APUS_OK;
 }
 
-static apus_result decode_second_byte(uint8_t byte, uint8_t opcode, apus_role role) {
-    bool is_masked = (byte & MASK_BIT) != 0;
-    if (role == APUS_SERVER && !is_masked) {
+static apus_result decode_second_byte(uint8_t byte, uint8_t opcode, apus_role role,
+                                      uint8_t allowances) {
+    bool is_masked = (byte & APUS_MASK_BIT) != 0;
+    if (role == APUS_SERVER && !is_masked && (allowances & APUS_ALLOW_UNMASKED) == 0) {
         return APUS_MASK_MISSING;
     }
-    if (role == APUS_CLIENT && is_masked) {
+    if (role == APUS_CLIENT && is_masked && (allowances & APUS_ALLOW_MASKED) == 0) {
         return APUS_MASK_UNEXPECTED;
     }
-    if ((opcode & CONTROL_BIT) != 0 && (byte & ~MASK_BIT) >= LENGTH_16) {
+    if ((opcode & APUS_CONTROL_BIT) != 0 && (byte & ~APUS_MASK_BIT) >= LENGTH_16) {
         return APUS_CONTROL_TOO_LONG;
     }
     return APUS_OK;
@@ -64,19 +75,21 @@ static void store_big_endian(uint8_t *bytes, size_t size, uint64_t value) {
     }
 }
 
-static apus_result decode_length_16(const uint8_t *bytes, size_t size, uint64_t *length) {
+static apus_result decode_length_16(const uint8_t *bytes, size_t size, bool is_minimal,
+                                    uint64_t *length) {
     if (size < 2) {
         return APUS_INCOMPLETE;
     }
     *length = load_big_endian(bytes, 2);
-    return *length < LENGTH_16 ? APUS_LENGTH_NOT_MINIMAL : APUS_OK;
+    return is_minimal && *length < LENGTH_16 ? APUS_LENGTH_NOT_MINIMAL : APUS_OK;
 }
 
-static apus_result decode_length_64(const uint8_t *bytes, size_t size, uint64_t *length) {
+static apus_result decode_length_64(const uint8_t *bytes, size_t size, bool is_minimal,
+                                    uint64_t *length) {
     if (size > 0 && (bytes[0] & 0x80) != 0) {
         return APUS_LENGTH_TOP_BIT;
     }
-    if (size >= 6 && load_big_endian(bytes, 6) == 0) {
+    if (is_minimal && size >= 6 && load_big_endian(bytes, 6) == 0) {
         return APUS_LENGTH_NOT_MINIMAL;
     }
     if (size < 8) {
@@ -88,6 +101,12 @@ static apus_result decode_length_64(const uint8_t *bytes, size_t size, uint64_t 
 
 apus_result apus_frame_header_decode(const uint8_t *bytes, size_t size, apus_role role,
                                      uint8_t reserved_bits_allowed, apus_frame_header *header) {
+    return apus_header_decode(bytes, size, role, reserved_bits_allowed, 0, header);
+}
+
+apus_result apus_header_decode(const uint8_t *bytes, size_t size, apus_role role,
+                               uint8_t reserved_bits_allowed, uint8_t allowances,
+                               apus_frame_header *header) {
     if (size < 1) {
         return APUS_INCOMPLETE;
     }
@@ -99,19 +118,20 @@ apus_result apus_frame_header_decode(const uint8_t *bytes, size_t size, apus_rol
         return APUS_INCOMPLETE;
     }
     uint8_t opcode = bytes[0] & 0x0F;
-    result = decode_second_byte(bytes[1], opcode, role);
+    result = decode_second_byte(bytes[1], opcode, role, allowances);
     if (result != APUS_OK) {
         return result;
     }
-    bool is_masked = (bytes[1] & MASK_BIT) != 0;
+    bool is_masked = (bytes[1] & APUS_MASK_BIT) != 0;
+    bool is_minimal = (allowances & APUS_ALLOW_NON_MINIMAL_LENGTH) == 0;
     uint64_t length = bytes[1] & 0x7F;
     size_t header_size = 2;
     if (length == LENGTH_16) {
         header_size += 2;
-        result = decode_length_16(bytes + 2, size - 2, &length);
+        result = decode_length_16(bytes + 2, size - 2, is_minimal, &length);
     } else if (length == LENGTH_64) {
         header_size += 8;
-        result = decode_length_64(bytes + 2, size - 2, &length);
+        result = decode_length_64(bytes + 2, size - 2, is_minimal, &length);
     }
     if (result != APUS_OK) {
         return result;
@@ -135,7 +155,7 @@ apus_result apus_frame_header_decode(const uint8_t *bytes, size_t size, apus_rol
 
 size_t apus_frame_header_encode(uint8_t *out, uint8_t first_byte, uint64_t payload_size,
                                 const uint8_t *masking_key) {
-    uint8_t mask_bit = masking_key != NULL ? MASK_BIT : 0;
+    uint8_t mask_bit = masking_key != NULL ? APUS_MASK_BIT : 0;
     size_t size = 2;
     out[0] = first_byte;
     if (payload_size < LENGTH_16) {

@@ -22,24 +22,32 @@ typedef bool apus_utf8_kernel(apus_utf8_state *state, const uint8_t *bytes, size
 typedef bool apus_mask_utf8_kernel(apus_utf8_state *state, uint8_t *target, const uint8_t *source,
                                    size_t size, uint32_t key);
 
+typedef struct apus_feed apus_feed;
+/* As many small frames as follow each other, see decoder.h. */
+typedef apus_result apus_batch_kernel(apus_feed *feed);
+
 typedef struct apus_kernels {
     apus_variant variant;
     apus_mask_kernel *mask;
     apus_utf8_kernel *utf8;
     apus_mask_utf8_kernel *mask_utf8;
+    apus_batch_kernel *batch;
 } apus_kernels;
 
 APUS_HIDDEN apus_mask_kernel apus_mask_scalar;
 APUS_HIDDEN apus_utf8_kernel apus_utf8_scalar;
 APUS_HIDDEN apus_mask_utf8_kernel apus_mask_utf8_scalar;
+APUS_HIDDEN apus_batch_kernel apus_batch_scalar;
 #if defined(__x86_64__)
 APUS_HIDDEN apus_mask_kernel apus_mask_sse2, apus_mask_avx2, apus_mask_avx512;
 APUS_HIDDEN apus_utf8_kernel apus_utf8_sse2, apus_utf8_avx2, apus_utf8_avx512;
 APUS_HIDDEN apus_mask_utf8_kernel apus_mask_utf8_sse2, apus_mask_utf8_avx2, apus_mask_utf8_avx512;
+APUS_HIDDEN apus_batch_kernel apus_batch_sse2, apus_batch_avx2, apus_batch_avx512;
 #elif defined(__AARCH64EL__)
 APUS_HIDDEN apus_mask_kernel apus_mask_neon;
 APUS_HIDDEN apus_utf8_kernel apus_utf8_neon;
 APUS_HIDDEN apus_mask_utf8_kernel apus_mask_utf8_neon;
+APUS_HIDDEN apus_batch_kernel apus_batch_neon;
 #endif
 
 /* The kernels in use; NULL until the first call. The first thread to choose wins, and what the

@@ -15,13 +15,15 @@ _Atomic(const apus_kernels *) apus_kernels_chosen = NULL;
 /* The best first. */
 static const apus_kernels all_kernels[] = {
 #if defined(__x86_64__)
-    {APUS_VARIANT_AVX512, apus_mask_avx512, apus_utf8_avx512, apus_mask_utf8_avx512},
-    {APUS_VARIANT_AVX2, apus_mask_avx2, apus_utf8_avx2, apus_mask_utf8_avx2},
-    {APUS_VARIANT_SSE2, apus_mask_sse2, apus_utf8_sse2, apus_mask_utf8_sse2},
+    {APUS_VARIANT_AVX512, apus_mask_avx512, apus_utf8_avx512, apus_mask_utf8_avx512,
+     apus_batch_avx512},
+    {APUS_VARIANT_AVX2, apus_mask_avx2, apus_utf8_avx2, apus_mask_utf8_avx2, apus_batch_avx2},
+    {APUS_VARIANT_SSE2, apus_mask_sse2, apus_utf8_sse2, apus_mask_utf8_sse2, apus_batch_sse2},
 #elif defined(__AARCH64EL__)
-    {APUS_VARIANT_NEON, apus_mask_neon, apus_utf8_neon, apus_mask_utf8_neon},
+    {APUS_VARIANT_NEON, apus_mask_neon, apus_utf8_neon, apus_mask_utf8_neon, apus_batch_neon},
 #endif
-    {APUS_VARIANT_SCALAR, apus_mask_scalar, apus_utf8_scalar, apus_mask_utf8_scalar},
+    {APUS_VARIANT_SCALAR, apus_mask_scalar, apus_utf8_scalar, apus_mask_utf8_scalar,
+     apus_batch_scalar},
 };
 
 enum { ALL_KERNELS = sizeof all_kernels / sizeof all_kernels[0] };

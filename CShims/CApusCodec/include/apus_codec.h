@@ -44,11 +44,16 @@ typedef enum apus_result {
     APUS_MASK_UNEXPECTED = -8,          /* server frame with mask, §5.1 */
     APUS_INVALID_UTF8 = -9,             /* text or close reason, §8.1 */
     APUS_CLOSE_PAYLOAD_TOO_SHORT = -10, /* close frame with a payload of one byte, §5.5.1 */
-    APUS_CLOSE_CODE_INVALID = -11       /* a code that must not be on the wire, §7.4 */
+    APUS_CLOSE_CODE_INVALID = -11,      /* a code that must not be on the wire, §7.4 */
+    APUS_CONTINUATION_UNEXPECTED = -12, /* a continuation where no message had begun, §5.4 */
+    APUS_CONTINUATION_MISSING = -13,    /* a new message before the last one had ended, §5.4 */
+    APUS_FRAME_TOO_BIG = -14,           /* over the caller's limits, §10.4 … */
+    APUS_MESSAGE_TOO_BIG = -15,
+    APUS_TOO_MANY_FRAGMENTS = -16
 } apus_result;
 
-/* The close code for a result (§7.4.1): 1002, or 1007 for APUS_INVALID_UTF8; 0 for APUS_OK and
- * APUS_INCOMPLETE. */
+/* The close code for a result (§7.4.1): 1007 for APUS_INVALID_UTF8, 1009 for a frame or message too
+ * big, 1008 for too many fragments, else 1002; 0 for APUS_OK and APUS_INCOMPLETE. */
 uint16_t apus_result_close_code(apus_result result);
 
 /* ---- Frame headers, §5.2 ---- */
@@ -148,6 +153,115 @@ bool apus_close_code_is_valid(uint16_t code);
  * code, or 1005 for an empty payload; the reason is what follows the first two bytes.
  */
 apus_result apus_close_payload_decode(const uint8_t *bytes, size_t size, uint16_t *code);
+
+/* ---- Decoder: messages and control frames out of a stream of bytes, §5.4 to §5.6 ---- */
+
+/*
+ * Feed it what comes from the network, cut anywhere; it answers with events, each a range of the
+ * bytes that were fed, unmasked in place and, where text, checked.
+ *
+ *     apus_decoder_options options;
+ *     apus_decoder_options_init(&options, APUS_SERVER);
+ *     apus_decoder decoder;
+ *     apus_decoder_init(&decoder, &options);
+ *
+ *     for each buffer that was received:
+ *         for (size_t used; size > 0; bytes += used, size -= used) {
+ *             result = apus_decoder_feed(&decoder, bytes, size, &used, events, 64, &count);
+ *             handle events[0] to events[count - 1]
+ *             if (result != APUS_OK) close with apus_result_close_code(result) and stop
+ *         }
+ */
+
+/* Rules that a decoder may be told not to insist on. */
+enum {
+    APUS_ALLOW_UNMASKED = 1 << 0,          /* a server takes frames without mask */
+    APUS_ALLOW_MASKED = 1 << 1,            /* a client takes frames with mask */
+    APUS_ALLOW_NON_MINIMAL_LENGTH = 1 << 2 /* lengths that have a shorter encoding */
+};
+
+typedef struct apus_decoder_options {
+    uint64_t frame_size_max;       /* bytes of payload of a data frame, else 1009 on its header */
+    uint64_t message_size_max;     /* the sum over its frames, else 1009 on the header in excess */
+    uint32_t fragment_count_max;   /* frames of a message, else 1008; empty ones count */
+    uint8_t role;                  /* an apus_role */
+    uint8_t reserved_bits_allowed; /* those of APUS_RSV1…3 that extensions define */
+    uint8_t allowances;            /* of APUS_ALLOW_… */
+    uint8_t check_utf8;            /* 1: text must be UTF-8; see apus_event.reserved_bits */
+    uint64_t reserved;             /* 0 */
+} apus_decoder_options;
+
+/* The strict defaults: 1 MiB, 1 MiB, 16384 frames, no reserved bits, no allowances, text checked.
+ * Change what you want to; fields of later versions keep their defaults. */
+void apus_decoder_options_init(apus_decoder_options *options, apus_role role);
+
+/* A connection's decoder, 256 bytes: put it where you like, copy it, forget it; there is nothing to
+ * free. Its fields are private. */
+typedef struct apus_decoder {
+    apus_decoder_options options;
+    uint64_t payload_remaining;
+    uint64_t message_size;
+    uint32_t fragment_count;
+    uint32_t masking_key;
+    apus_utf8_state text;
+    int32_t result;
+    uint8_t reading;
+    uint8_t frame_bits;
+    uint8_t frame_opcode;
+    uint8_t is_masked;
+    uint8_t message_opcode;
+    uint8_t is_checked;
+    uint8_t has_delivered;
+    uint8_t control_size;
+    uint8_t control[125];
+    uint8_t header_size;
+    uint8_t header[APUS_HEADER_SIZE_MAX];
+    uint8_t reserved[44];
+} apus_decoder;
+
+typedef enum apus_event_kind {
+    APUS_EVENT_MESSAGE_PART = 1, /* what has come of a data frame */
+    APUS_EVENT_PING = 2,         /* a whole frame: answer with a pong of the same payload */
+    APUS_EVENT_PONG = 3,         /* a whole frame */
+    APUS_EVENT_CLOSE = 4         /* a whole frame: the last event of the connection */
+} apus_event_kind;
+
+typedef struct apus_event {
+    size_t offset;         /* where the bytes begin: in those fed, or see is_collected */
+    size_t size;           /* how many; of a close frame only its reason, which is UTF-8 */
+    uint64_t remaining;    /* of a part: bytes of its frame that have not come yet */
+    uint16_t close_code;   /* of a close frame: the peer's code, 1005 if it has none; else 0 */
+    uint8_t kind;          /* an apus_event_kind */
+    uint8_t opcode;        /* of a part: APUS_OPCODE_TEXT or _BINARY; else that of the frame */
+    uint8_t reserved_bits; /* RSV1-3 of the frame; text that begins with any is not checked */
+    uint8_t is_first;      /* of a part: 1 if the message begins here */
+    uint8_t is_last;       /* of a part: 1 if the message ends here */
+    uint8_t is_collected;  /* 1: offset counts from apus_decoder_control_payload */
+} apus_event;
+
+/* Makes a decoder for a connection whose handshake is done; the options are copied. */
+void apus_decoder_init(apus_decoder *decoder, const apus_decoder_options *options);
+
+/*
+ * Takes the next bytes of the stream and writes up to event_capacity (at least 1) events.
+ *
+ * APUS_OK: the first *used bytes are done with. If *used < size handle the events, then call again
+ * with the rest: the events were full, or a control payload had to be handed over first.
+ * Otherwise the rule that the peer broke: the events before it are there, *used leads to the header
+ * or the piece of payload in which it was found, and every later call gives the same result, no
+ * events and *used 0. After a close frame whatever comes is used up without an event.
+ *
+ * Bytes before *used may be unmasked; those behind it are as they were, but for a piece of text
+ * that is invalid. A message is a sequence of parts, of which only the last may be empty: is_first,
+ * …, is_last. A control frame is one event, even between parts; a payload that came cut is
+ * collected in the decoder. Ranges stay valid as long as the caller keeps the bytes, a collected
+ * payload until the next call.
+ */
+apus_result apus_decoder_feed(apus_decoder *decoder, uint8_t *bytes, size_t size, size_t *used,
+                              apus_event *events, size_t event_capacity, size_t *event_count);
+
+/* The memory that the offset of an event with is_collected counts from. */
+const uint8_t *apus_decoder_control_payload(const apus_decoder *decoder);
 
 /* ---- Opening handshake, §4.2.2 ---- */
 

@@ -1,0 +1,299 @@
+// This source file is part of the Apus project
+// SPDX-License-Identifier: Apache-2.0
+
+#include "decoder.h"
+#include "mask_utf8.h"
+
+_Static_assert(sizeof(apus_decoder) == 256, "embedders reserve this");
+_Static_assert(sizeof(apus_decoder_options) == 32, "embedders reserve this");
+_Static_assert(sizeof(apus_event) == 16 + 2 * sizeof(size_t), "no holes");
+_Static_assert(sizeof(apus_frame_header) == 16, "no holes");
+
+/* What the next byte belongs to: apus_decoder.reading. */
+enum { IN_HEADER = 0, IN_PAYLOAD = 1, IN_CONTROL_PAYLOAD = 2, AFTER_CLOSE = 3 };
+
+enum { RESERVED_BITS = APUS_RSV1 | APUS_RSV2 | APUS_RSV3, SMALL_SIZE_MAX = 125 };
+
+void apus_decoder_options_init(apus_decoder_options *options, apus_role role) {
+    *options = (apus_decoder_options){.frame_size_max = 1 << 20,
+                                      .message_size_max = 1 << 20,
+                                      .fragment_count_max = 16384,
+                                      .role = (uint8_t)role,
+                                      .check_utf8 = 1};
+}
+
+void apus_decoder_init(apus_decoder *decoder, const apus_decoder_options *options) {
+    *decoder = (apus_decoder){.options = *options};
+}
+
+const uint8_t *apus_decoder_control_payload(const apus_decoder *decoder) {
+    return decoder->control;
+}
+
+/* ---- Headers ---- */
+
+/* Judges a data frame in the message that it begins or goes on with. */
+static apus_result begin_data(apus_decoder *decoder, const apus_frame_header *header) {
+    const apus_decoder_options *options = &decoder->options;
+    bool is_open = decoder->message_opcode != 0;
+    if (header->opcode == APUS_OPCODE_CONTINUATION) {
+        if (!is_open) {
+            return APUS_CONTINUATION_UNEXPECTED;
+        }
+    } else {
+        if (is_open) {
+            return APUS_CONTINUATION_MISSING;
+        }
+        decoder->message_opcode = header->opcode;
+        decoder->message_size = 0;
+        decoder->fragment_count = 0;
+        decoder->text = 0;
+        decoder->has_delivered = 0;
+        decoder->is_checked = header->opcode == APUS_OPCODE_TEXT && options->check_utf8 != 0 &&
+                              (header->bits & RESERVED_BITS) == 0;
+    }
+    if (header->payload_size > options->frame_size_max) {
+        return APUS_FRAME_TOO_BIG;
+    }
+    /* What is left of the limit is compared: a sum might overflow. */
+    if (header->payload_size > options->message_size_max - decoder->message_size) {
+        return APUS_MESSAGE_TOO_BIG;
+    }
+    if (decoder->fragment_count >= options->fragment_count_max) {
+        return APUS_TOO_MANY_FRAGMENTS;
+    }
+    decoder->message_size += header->payload_size;
+    decoder->fragment_count++;
+    decoder->reading = IN_PAYLOAD;
+    return APUS_OK;
+}
+
+static apus_result begin_frame(apus_decoder *decoder, const apus_frame_header *header) {
+    decoder->payload_remaining = header->payload_size;
+    decoder->masking_key = header->masking_key;
+    decoder->is_masked = header->is_masked;
+    decoder->frame_bits = header->bits;
+    decoder->frame_opcode = header->opcode;
+    if ((header->opcode & APUS_CONTROL_BIT) == 0) {
+        return begin_data(decoder, header);
+    }
+    decoder->control_size = 0;
+    decoder->reading = IN_CONTROL_PAYLOAD;
+    return APUS_OK;
+}
+
+/* APUS_INCOMPLETE: the bytes ended in the header, and what there is of it is kept. */
+static apus_result read_header(apus_decoder *decoder, apus_feed *feed) {
+    const apus_decoder_options *options = &decoder->options;
+    const uint8_t *start = feed->bytes + feed->position;
+    size_t left = feed->size - feed->position;
+    size_t kept = decoder->header_size;
+    size_t taken = APUS_HEADER_SIZE_MAX - kept < left ? APUS_HEADER_SIZE_MAX - kept : left;
+    uint8_t *joined = decoder->header;
+    if (kept > 0) {
+        memcpy(joined + kept, start, taken);
+    }
+    apus_frame_header header;
+    apus_result result =
+        apus_header_decode(kept > 0 ? joined : start, kept + taken, (apus_role)options->role,
+                           options->reserved_bits_allowed, options->allowances, &header);
+    if (result == APUS_INCOMPLETE) {
+        memcpy(joined + kept, start, taken);
+        decoder->header_size = (uint8_t)(kept + taken);
+        feed->position += taken;
+        return APUS_INCOMPLETE;
+    }
+    if (result == APUS_OK) {
+        result = begin_frame(decoder, &header);
+    }
+    if (result == APUS_OK) {
+        decoder->header_size = 0;
+        feed->position += header.header_size - kept;
+    }
+    return result;
+}
+
+/* ---- Payloads ---- */
+
+/* There is room: every event comes from a step of its own, which is not taken without. */
+static apus_event *add_event(apus_feed *feed) {
+    return &feed->events[feed->event_count++];
+}
+
+static apus_result read_payload(apus_decoder *decoder, apus_feed *feed) {
+    const apus_kernels *kernels = apus_kernels_current();
+    uint8_t *bytes = feed->bytes + feed->position;
+    size_t left = feed->size - feed->position;
+    bool ends_frame = decoder->payload_remaining <= left;
+    size_t size = ends_frame ? (size_t)decoder->payload_remaining : left;
+    bool ends_message = ends_frame && (decoder->frame_bits & APUS_FIN) != 0;
+    if (decoder->is_checked) {
+        bool is_valid = decoder->is_masked ? kernels->mask_utf8(&decoder->text, bytes, bytes, size,
+                                                                decoder->masking_key)
+                                           : kernels->utf8(&decoder->text, bytes, size);
+        if (!is_valid || (ends_message && decoder->text != 0)) {
+            return APUS_INVALID_UTF8;
+        }
+    } else if (decoder->is_masked) {
+        kernels->mask(bytes, bytes, size, decoder->masking_key);
+    }
+    decoder->payload_remaining -= size;
+    decoder->masking_key = apus_key_at(decoder->masking_key, size);
+    if (ends_frame) {
+        decoder->reading = IN_HEADER;
+    }
+    if (size > 0 || ends_message) {
+        *add_event(feed) = (apus_event){.offset = feed->position,
+                                        .size = size,
+                                        .remaining = decoder->payload_remaining,
+                                        .kind = APUS_EVENT_MESSAGE_PART,
+                                        .opcode = decoder->message_opcode,
+                                        .reserved_bits = decoder->frame_bits & RESERVED_BITS,
+                                        .is_first = !decoder->has_delivered,
+                                        .is_last = ends_message};
+        decoder->has_delivered = 1;
+    }
+    if (ends_message) {
+        decoder->message_opcode = 0;
+    }
+    feed->position += size;
+    return APUS_OK;
+}
+
+/* The whole payload of a control frame, which offset leads to. */
+static apus_result end_control(apus_decoder *decoder, apus_feed *feed, const uint8_t *payload,
+                               size_t offset, size_t size, bool is_collected) {
+    static const uint8_t kinds[] = {APUS_EVENT_CLOSE, APUS_EVENT_PING, APUS_EVENT_PONG};
+    apus_event event = {.offset = offset,
+                        .size = size,
+                        .kind = kinds[decoder->frame_opcode - APUS_OPCODE_CLOSE],
+                        .opcode = decoder->frame_opcode,
+                        .reserved_bits = decoder->frame_bits & RESERVED_BITS,
+                        .is_collected = is_collected};
+    decoder->reading = IN_HEADER;
+    if (event.kind == APUS_EVENT_CLOSE) {
+        apus_result result = apus_close_payload_decode(payload, size, &event.close_code);
+        if (result != APUS_OK) {
+            return result;
+        }
+        if (size > 0) {
+            event.offset += 2;
+            event.size -= 2;
+        }
+        decoder->reading = AFTER_CLOSE;
+    }
+    *add_event(feed) = event;
+    return APUS_OK;
+}
+
+static apus_result read_control(apus_decoder *decoder, apus_feed *feed) {
+    uint8_t *bytes = feed->bytes + feed->position;
+    size_t offset = feed->position;
+    size_t left = feed->size - feed->position;
+    size_t remaining = (size_t)decoder->payload_remaining;
+    if (decoder->control_size == 0 && remaining <= left) {
+        if (decoder->is_masked) {
+            apus_mask(bytes, remaining, decoder->masking_key, 0);
+        }
+        apus_result result = end_control(decoder, feed, bytes, offset, remaining, false);
+        feed->position += result == APUS_OK ? remaining : 0;
+        return result;
+    }
+    if (feed->has_collected) {
+        feed->is_held = true;
+        return APUS_OK;
+    }
+    size_t size = remaining < left ? remaining : left;
+    /* A copy of no bytes may come from behind the end. */
+    memcpy(decoder->control + decoder->control_size, bytes, size);
+    decoder->control_size = (uint8_t)(decoder->control_size + size);
+    decoder->payload_remaining -= size;
+    if (size < remaining) {
+        feed->position += size;
+        return APUS_OK;
+    }
+    feed->has_collected = true;
+    if (decoder->is_masked) {
+        apus_mask(decoder->control, decoder->control_size, decoder->masking_key, 0);
+    }
+    apus_result result =
+        end_control(decoder, feed, decoder->control, 0, decoder->control_size, true);
+    feed->position += result == APUS_OK ? size : 0;
+    return result;
+}
+
+/* ---- Feeding ---- */
+
+apus_result apus_batch_scalar(apus_feed *feed) {
+    apus_small_frame frame;
+    apus_result result = APUS_OK;
+    while (result == APUS_OK && apus_small_frame_next(feed, &frame)) {
+        apus_utf8_state text = 0;
+        bool is_valid = true;
+        if (frame.is_checked) {
+            is_valid = apus_mask_utf8_scalar(&text, frame.payload, frame.payload, frame.size,
+                                             frame.masking_key);
+        } else {
+            apus_mask_scalar(frame.payload, frame.payload, frame.size, frame.masking_key);
+        }
+        result = apus_small_frame_end(feed, &frame, is_valid && text == 0);
+    }
+    return result;
+}
+
+/* Small frames are as large as the limits let them; without one there are none. */
+static uint8_t small_size_max(const apus_decoder_options *options) {
+    uint64_t size = SMALL_SIZE_MAX;
+    size = size < options->frame_size_max ? size : options->frame_size_max;
+    size = size < options->message_size_max ? size : options->message_size_max;
+    return (uint8_t)size;
+}
+
+/* Goes on by one frame, or what there is of it, or by many small ones. */
+static apus_result step(apus_decoder *decoder, apus_feed *feed) {
+    if (decoder->reading == IN_HEADER) {
+        bool is_between_messages = decoder->header_size == 0 && decoder->message_opcode == 0;
+        if (is_between_messages && decoder->options.fragment_count_max > 0) {
+            size_t before = feed->position;
+            apus_result result = apus_kernels_current()->batch(feed);
+            if (result != APUS_OK || feed->position != before) {
+                return result;
+            }
+        }
+        apus_result result = read_header(decoder, feed);
+        if (result != APUS_OK) {
+            return result == APUS_INCOMPLETE ? APUS_OK : result;
+        }
+    }
+    switch (decoder->reading) {
+    case IN_PAYLOAD:
+        return read_payload(decoder, feed);
+    case IN_CONTROL_PAYLOAD:
+        return read_control(decoder, feed);
+    default:
+        feed->position = feed->size;
+        return APUS_OK;
+    }
+}
+
+apus_result apus_decoder_feed(apus_decoder *decoder, uint8_t *bytes, size_t size, size_t *used,
+                              apus_event *events, size_t event_capacity, size_t *event_count) {
+    bool is_server = decoder->options.role == APUS_SERVER;
+    apus_feed feed = {.bytes = bytes,
+                      .size = size,
+                      .events = events,
+                      .event_capacity = event_capacity,
+                      .is_checked = decoder->options.check_utf8 != 0,
+                      .mask_bit = is_server ? APUS_MASK_BIT : 0,
+                      .header_size = is_server ? 6 : 2,
+                      .payload_size_max = small_size_max(&decoder->options)};
+    apus_result result = (apus_result)decoder->result;
+    while (result == APUS_OK && feed.position < size && feed.event_count < event_capacity &&
+           !feed.is_held) {
+        result = step(decoder, &feed);
+    }
+    decoder->result = result;
+    *used = feed.position;
+    *event_count = feed.event_count;
+    return result;
+}

@@ -1,0 +1,27 @@
+// This source file is part of the Apus project
+// SPDX-License-Identifier: Apache-2.0
+
+#include "decoder.h"
+
+#if defined(__AARCH64EL__)
+
+apus_result apus_batch_neon(apus_feed *feed) {
+    apus_feed at = *feed;
+    apus_small_frame frame;
+    apus_result result = APUS_OK;
+    while (result == APUS_OK && apus_small_frame_next(&at, &frame)) {
+        uint8_t *bytes = frame.payload;
+        apus_utf8_state text = 0;
+        bool is_valid = true;
+        if (frame.is_checked) {
+            is_valid = apus_mask_utf8_neon(&text, bytes, bytes, frame.size, frame.masking_key);
+        } else {
+            apus_mask_neon(bytes, bytes, frame.size, frame.masking_key);
+        }
+        result = apus_small_frame_end(&at, &frame, is_valid && text == 0);
+    }
+    *feed = at;
+    return result;
+}
+
+#endif

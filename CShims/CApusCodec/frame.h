@@ -1,0 +1,17 @@
+// This source file is part of the Apus project
+// SPDX-License-Identifier: Apache-2.0
+
+#ifndef APUS_CODEC_FRAME_H
+#define APUS_CODEC_FRAME_H
+
+#include "internal.h"
+
+/* In the opcode and in the second byte of a header. */
+enum { APUS_CONTROL_BIT = 0x8, APUS_MASK_BIT = 0x80 };
+
+/* apus_frame_header_decode with allowances of APUS_ALLOW_…. */
+APUS_HIDDEN apus_result apus_header_decode(const uint8_t *bytes, size_t size, apus_role role,
+                                           uint8_t reserved_bits_allowed, uint8_t allowances,
+                                           apus_frame_header *header);
+
+#endif

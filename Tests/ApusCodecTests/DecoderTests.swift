@@ -1,0 +1,217 @@
+// This source file is part of the Apus project
+// SPDX-License-Identifier: Apache-2.0
+
+import ApusCodec
+import ApusTestSupport
+import CApusCodec
+import Testing
+
+@Suite("Decoder", .rfc6455("5.4"))
+struct DecoderTests {
+    static let wire = WireBytes(to: .server)
+    static let plain = WireBytes(to: .client)
+
+    /// Streams with every kind of frame, every length of length and every place for a cut.
+    static let corpus: [(role: Role, stream: [UInt8])] = [Role.server, .client].flatMap { role in
+        let wire = WireBytes(to: role)
+        let bytes = [UInt8](repeating: 0x42, count: 126)
+        let streams: [[UInt8]] = [
+            wire.text("Hello") + wire.text("") + wire.binary([]) + wire.text("ä蜂🐝"),
+            wire.ping([1, 2, 3]) + wire.ping(Array(bytes.prefix(125))) + wire.pong()
+                + wire.text("x"),
+            wire.text("a", isFinal: false) + wire.ping([7]) + wire.continuation([], isFinal: false)
+                + wire.continuation(Array("🐝".utf8.prefix(3)), isFinal: false) + wire.pong([9])
+                + wire.continuation([0x9D]) + wire.binary(bytes) + wire.close(1000, [0x6F, 0x6B]),
+            wire.text("", isFinal: false) + wire.continuation([]) + wire.text("before")
+                + wire.close() + wire.text("after"),
+            wire.binary(bytes, isFinal: false) + wire.text("not now"),
+            wire.text("fine") + wire.text([0xC3, 0x28]),
+            wire.text([0x61, 0xE2, 0x82]),
+            wire.close(1005),
+            wire.close(1000, [0xFF]) + wire.text("after"),
+        ]
+        return streams.map { (role, $0) }
+    }
+
+    @Test(arguments: corpus.indices, [1, 2, 64])
+    func `events do not depend on where the stream is cut`(index: Int, eventCapacity: Int) {
+        let (role, stream) = Self.corpus[index]
+        let options = DecoderLog.options(as: role)
+        let expected = DecoderLog(expectedOf: stream, as: role, options: options)
+            .withoutInvalidText()
+        let cuts = EverySplit.inTwo(stream.count) + [EverySplit.byteByByte(stream.count)]
+        for pieces in cuts {
+            let log = DecoderLog(
+                feeding: stream,
+                cut: pieces,
+                options: options,
+                eventCapacity: eventCapacity
+            )
+            #expect(log.withoutInvalidText() == expected, "cut into \(pieces)")
+        }
+    }
+
+    @Test func `a part says what is still to come of its frame`() {
+        var stream = Self.wire.text("Hello")
+        var options = DecoderLog.options(as: .server)
+        var decoder = apus_decoder()
+        unsafe apus_decoder_init(&decoder, &options)
+        var event = apus_event()
+        var used = 0
+        var count = 0
+        let result = unsafe apus_decoder_feed(&decoder, &stream, 8, &used, &event, 1, &count)
+        #expect(result == APUS_OK)
+        #expect((used, count) == (8, 1))
+        #expect((event.offset, event.size, event.remaining) == (6, 2, 3))
+        #expect((event.is_first, event.is_last, event.opcode) == (1, 0, 1))
+        #expect(Array(stream[6..<8]) == Array("He".utf8))
+        #expect(Array(stream[8...]) == Array(Self.wire.text("Hello")[8...]))
+    }
+
+    @Test func `a violation leaves the events before it and leads to its frame`() {
+        var stream = Self.wire.text("a") + Self.wire.binary([1]) + Self.wire.continuation([2])
+        var options = DecoderLog.options(as: .server)
+        var decoder = apus_decoder()
+        unsafe apus_decoder_init(&decoder, &options)
+        var events = [apus_event](repeating: apus_event(), count: 4)
+        var used = 0
+        var count = 0
+        let result = unsafe apus_decoder_feed(
+            &decoder,
+            &stream,
+            stream.count,
+            &used,
+            &events,
+            4,
+            &count
+        )
+        #expect(result == APUS_CONTINUATION_UNEXPECTED)
+        #expect((used, count) == (14, 2))
+    }
+
+    @Test func `a second collected payload waits until the first one is handed over`() {
+        let ping = Self.wire.ping([1, 2])
+        var stream = ping + Self.wire.text("a") + ping
+        var options = DecoderLog.options(as: .server)
+        var decoder = apus_decoder()
+        unsafe apus_decoder_init(&decoder, &options)
+        var events = [apus_event](repeating: apus_event(), count: 4)
+        var used = 0
+        var count = 0
+        _ = unsafe apus_decoder_feed(&decoder, &stream, 7, &used, &events, 4, &count)
+        #expect((used, count) == (7, 0))
+        // The rest of the first ping, the message, and the second ping but for its last byte.
+        stream.removeFirst(7)
+        let result = unsafe apus_decoder_feed(
+            &decoder,
+            &stream,
+            stream.count - 1,
+            &used,
+            &events,
+            4,
+            &count
+        )
+        #expect(result == APUS_OK)
+        #expect((used, count) == (1 + 7 + 6, 2))
+        #expect(events[0].is_collected == 1)
+        let payload = unsafe UnsafeBufferPointer(
+            start: apus_decoder_control_payload(&decoder),
+            count: 2
+        )
+        #expect(unsafe Array(payload) == [1, 2])
+    }
+
+    static let closeCodes: [(result: apus_result, code: UInt16)] = [
+        (APUS_FRAME_TOO_BIG, 1009), (APUS_MESSAGE_TOO_BIG, 1009), (APUS_TOO_MANY_FRAGMENTS, 1008),
+        (APUS_CONTINUATION_UNEXPECTED, 1002), (APUS_CONTINUATION_MISSING, 1002),
+        (APUS_INVALID_UTF8, 1007), (APUS_MASK_MISSING, 1002), (APUS_OK, 0), (APUS_INCOMPLETE, 0),
+    ]
+
+    @Test func `a result has its close code`() {
+        for (result, code) in Self.closeCodes {
+            #expect(apus_result_close_code(result) == code)
+        }
+    }
+
+    @Test func `limits let pass what just fits`() {
+        let options = DecoderLog.options(as: .server) { options in
+            options.frame_size_max = 5
+            options.message_size_max = 8
+            options.fragment_count_max = 2
+        }
+        func result(_ frames: [UInt8]) -> apus_result {
+            DecoderLog(feeding: frames, options: options).result
+        }
+        let wire = Self.wire
+        #expect(result(wire.text("12345")) == APUS_OK)
+        #expect(result(wire.text("123456")) == APUS_FRAME_TOO_BIG)
+        let start = wire.binary([1, 2, 3, 4], isFinal: false)
+        #expect(result(start + wire.continuation([5, 6, 7, 8]) + start) == APUS_OK)
+        #expect(result(start + wire.continuation([5, 6, 7, 8, 9])) == APUS_MESSAGE_TOO_BIG)
+        let empty = wire.continuation([], isFinal: false)
+        #expect(result(start + empty) == APUS_OK)
+        #expect(result(start + empty + empty) == APUS_TOO_MANY_FRAGMENTS)
+        #expect(result(wire.ping([1, 2, 3, 4, 5, 6, 7, 8, 9])) == APUS_OK)
+    }
+
+    @Test func `a limit of nothing lets only empty messages pass`() {
+        let sizes = DecoderLog.options(as: .server) { $0.message_size_max = 0 }
+        #expect(DecoderLog(feeding: Self.wire.text(""), options: sizes).result == APUS_OK)
+        let log = DecoderLog(feeding: Self.wire.text("a"), options: sizes)
+        #expect(log.result == APUS_MESSAGE_TOO_BIG)
+        let frames = DecoderLog.options(as: .server) { $0.fragment_count_max = 0 }
+        let none = DecoderLog(feeding: Self.wire.text(""), options: frames)
+        #expect(none.result == APUS_TOO_MANY_FRAGMENTS)
+    }
+
+    @Test func `the largest limits do not overflow`() {
+        let options = DecoderLog.options(as: .server) { options in
+            options.frame_size_max = .max
+            options.message_size_max = .max
+        }
+        let length = [127, 0x7F] + [UInt8](repeating: 0xFF, count: 7)
+        let huge = Self.wire.header(firstByte: 0x02, length: length)
+        let log = DecoderLog(feeding: huge + [1, 2, 3], options: options)
+        #expect(log.result == APUS_OK)
+        #expect(log.entries.count == 1)
+    }
+
+    @Test func `a switch allows what it names and nothing else`() {
+        let length = [126, 0, 5] as [UInt8]
+        let long =
+            Self.wire.header(firstByte: 0x81, length: length) + Self.wire.masked([1, 2, 3, 4, 5])
+        let longer = Self.wire.header(firstByte: 0x82, length: [127, 0, 0, 0, 0, 0, 0, 0, 0])
+        let cases: [(Role, Int, [UInt8], apus_result)] = [
+            (.server, APUS_ALLOW_UNMASKED, Self.plain.text("a"), APUS_MASK_MISSING),
+            (.client, APUS_ALLOW_MASKED, Self.wire.text("a"), APUS_MASK_UNEXPECTED),
+            (.server, APUS_ALLOW_NON_MINIMAL_LENGTH, long, APUS_LENGTH_NOT_MINIMAL),
+            (.server, APUS_ALLOW_NON_MINIMAL_LENGTH, longer, APUS_LENGTH_NOT_MINIMAL),
+        ]
+        for (role, allowance, stream, violation) in cases {
+            let strict = DecoderLog.options(as: role) { $0.allowances = 7 ^ UInt8(allowance) }
+            #expect(DecoderLog(feeding: stream, options: strict).result == violation)
+            let tolerant = DecoderLog.options(as: role) { $0.allowances = UInt8(allowance) }
+            let log = DecoderLog(feeding: stream + stream, options: tolerant)
+            #expect(log.result == APUS_OK)
+            #expect(log.entries.count == 2)
+        }
+    }
+
+    @Test func `text that begins with reserved bits is handed over unchecked`() {
+        let stream = Self.plain.header(firstByte: 0xC1, length: [2]) + [0xFF, 0xFE]
+        let strict = DecoderLog.options(as: .client)
+        #expect(DecoderLog(feeding: stream, options: strict).result == APUS_RESERVED_BITS)
+        let options = DecoderLog.options(as: .client) { options in
+            options.reserved_bits_allowed = UInt8(APUS_RSV1)
+        }
+        let log = DecoderLog(feeding: stream + Self.plain.text("a"), options: options)
+        #expect(log.result == APUS_OK)
+        #expect(log.entries.count == 2)
+    }
+
+    @Test func `whatever comes after a close frame is used up in silence`() {
+        let stream = Self.wire.close(1001) + [0xFF, 0xFF, 0xFF]
+        let log = DecoderLog(feeding: stream, options: DecoderLog.options(as: .server))
+        #expect(log == DecoderLog(entries: [.close(code: 1001, reason: [])], result: APUS_OK))
+    }
+}
