@@ -7,9 +7,6 @@
 #include <cpuid.h>
 #endif
 
-#define TEXT(x) #x
-#define TEXT_OF(x) TEXT(x)
-
 _Atomic(const apus_kernels *) apus_kernels_chosen = NULL;
 
 /* The best first. */
@@ -109,6 +106,5 @@ apus_variant apus_variant_current(void) {
 }
 
 const char *apus_codec_version(void) {
-    return TEXT_OF(APUS_CODEC_VERSION_MAJOR) "." TEXT_OF(APUS_CODEC_VERSION_MINOR) "." TEXT_OF(
-        APUS_CODEC_VERSION_PATCH);
+    return APUS_CODEC_VERSION;
 }

@@ -20,13 +20,21 @@
 #include <stddef.h>
 #include <stdint.h>
 
-#ifdef __cplusplus
-extern "C" {
-#endif
-
+/* Of this header; apus_codec_version is that of the code. */
 #define APUS_CODEC_VERSION_MAJOR 0
 #define APUS_CODEC_VERSION_MINOR 1
 #define APUS_CODEC_VERSION_PATCH 0
+#define APUS_CODEC_VERSION "0.1.0"
+
+/* Marks what a shared library shows, whatever -fvisibility says; everything else is hidden. Define
+ * it yourself, as static or as nothing, where the code becomes part of yours. */
+#ifndef APUS_API
+#define APUS_API __attribute__((visibility("default")))
+#endif
+
+#ifdef __cplusplus
+extern "C" {
+#endif
 
 /* What a function found. The numbers are stable; later versions only add. */
 typedef enum apus_result {
@@ -54,7 +62,7 @@ typedef enum apus_result {
 
 /* The close code for a result (§7.4.1): 1007 for APUS_INVALID_UTF8, 1009 for a frame or message too
  * big, 1008 for too many fragments, else 1002; 0 for APUS_OK and APUS_INCOMPLETE. */
-uint16_t apus_result_close_code(apus_result result);
+APUS_API uint16_t apus_result_close_code(apus_result result);
 
 /* ---- Frame headers, §5.2 ---- */
 
@@ -95,16 +103,17 @@ typedef enum apus_role { APUS_SERVER = 0, APUS_CLIENT = 1 } apus_role;
  * reserved_bits_allowed: those of APUS_RSV1…3 that negotiated extensions define (0 without any).
  * Whether a frame may come at all (fragments, limits, after a close) is for the caller to judge.
  */
-apus_result apus_frame_header_decode(const uint8_t *bytes, size_t size, apus_role role,
-                                     uint8_t reserved_bits_allowed, apus_frame_header *header);
+APUS_API apus_result apus_frame_header_decode(const uint8_t *bytes, size_t size, apus_role role,
+                                              uint8_t reserved_bits_allowed,
+                                              apus_frame_header *header);
 
 /*
  * Writes the shortest header into `out` and returns its size, at most APUS_HEADER_SIZE_MAX; nothing
  * behind it is touched. first_byte: FIN and RSV bits | opcode. payload_size: below 2^63.
  * masking_key: four bytes, or NULL for an unmasked frame.
  */
-size_t apus_frame_header_encode(uint8_t *out, uint8_t first_byte, uint64_t payload_size,
-                                const uint8_t *masking_key);
+APUS_API size_t apus_frame_header_encode(uint8_t *out, uint8_t first_byte, uint64_t payload_size,
+                                         const uint8_t *masking_key);
 
 /* ---- Masking, §5.3 ---- */
 
@@ -113,11 +122,11 @@ size_t apus_frame_header_encode(uint8_t *out, uint8_t first_byte, uint64_t paylo
  * them from where they lie. offset: how many payload bytes of the frame came before (only offset
  * mod 4 counts). Masking and unmasking are the same.
  */
-void apus_mask(uint8_t *bytes, size_t size, uint32_t masking_key, size_t offset);
+APUS_API void apus_mask(uint8_t *bytes, size_t size, uint32_t masking_key, size_t offset);
 
 /* The same from `source` to `target`, which must not overlap. */
-void apus_mask_copy(uint8_t *target, const uint8_t *source, size_t size, uint32_t masking_key,
-                    size_t offset);
+APUS_API void apus_mask_copy(uint8_t *target, const uint8_t *source, size_t size,
+                             uint32_t masking_key, size_t offset);
 
 /* ---- UTF-8, §8.1 ---- */
 
@@ -129,30 +138,30 @@ typedef uint32_t apus_utf8_state;
  * (the state is then meaningless); it is found in the piece that holds it. At the end of the text
  * it is valid if every piece was and the state is 0.
  */
-bool apus_utf8_validate(apus_utf8_state *state, const uint8_t *bytes, size_t size);
+APUS_API bool apus_utf8_validate(apus_utf8_state *state, const uint8_t *bytes, size_t size);
 
 /*
  * apus_mask, then apus_utf8_validate of what came out, in one pass: for the text of a frame, and
  * where both are wanted always faster for short pieces. All bytes are unmasked, whatever the
  * answer.
  */
-bool apus_mask_utf8(apus_utf8_state *state, uint8_t *bytes, size_t size, uint32_t masking_key,
-                    size_t offset);
+APUS_API bool apus_mask_utf8(apus_utf8_state *state, uint8_t *bytes, size_t size,
+                             uint32_t masking_key, size_t offset);
 
 /* The same from `source` to `target`, which must not overlap. */
-bool apus_mask_utf8_copy(apus_utf8_state *state, uint8_t *target, const uint8_t *source,
-                         size_t size, uint32_t masking_key, size_t offset);
+APUS_API bool apus_mask_utf8_copy(apus_utf8_state *state, uint8_t *target, const uint8_t *source,
+                                  size_t size, uint32_t masking_key, size_t offset);
 
 /* ---- Closing, §5.5.1 and §7.4 ---- */
 
 /* Whether a code may stand in a close frame: 1000-1003, 1007-1014, 3000-4999. */
-bool apus_close_code_is_valid(uint16_t code);
+APUS_API bool apus_close_code_is_valid(uint16_t code);
 
 /*
  * Checks the unmasked payload of a close frame (at most 125 bytes). On APUS_OK *code is the peer's
  * code, or 1005 for an empty payload; the reason is what follows the first two bytes.
  */
-apus_result apus_close_payload_decode(const uint8_t *bytes, size_t size, uint16_t *code);
+APUS_API apus_result apus_close_payload_decode(const uint8_t *bytes, size_t size, uint16_t *code);
 
 /* ---- Decoder: messages and control frames out of a stream of bytes, §5.4 to §5.6 ---- */
 
@@ -193,7 +202,7 @@ typedef struct apus_decoder_options {
 
 /* The strict defaults: 1 MiB, 1 MiB, 16384 frames, no reserved bits, no allowances, text checked.
  * Change what you want to; fields of later versions keep their defaults. */
-void apus_decoder_options_init(apus_decoder_options *options, apus_role role);
+APUS_API void apus_decoder_options_init(apus_decoder_options *options, apus_role role);
 
 /* A connection's decoder, 256 bytes: put it where you like, copy it, forget it; there is nothing to
  * free. Its fields are private. */
@@ -240,7 +249,7 @@ typedef struct apus_event {
 } apus_event;
 
 /* Makes a decoder for a connection whose handshake is done; the options are copied. */
-void apus_decoder_init(apus_decoder *decoder, const apus_decoder_options *options);
+APUS_API void apus_decoder_init(apus_decoder *decoder, const apus_decoder_options *options);
 
 /*
  * Takes the next bytes of the stream and writes up to event_capacity (at least 1) events.
@@ -257,11 +266,12 @@ void apus_decoder_init(apus_decoder *decoder, const apus_decoder_options *option
  * collected in the decoder. Ranges stay valid as long as the caller keeps the bytes, a collected
  * payload until the next call.
  */
-apus_result apus_decoder_feed(apus_decoder *decoder, uint8_t *bytes, size_t size, size_t *used,
-                              apus_event *events, size_t event_capacity, size_t *event_count);
+APUS_API apus_result apus_decoder_feed(apus_decoder *decoder, uint8_t *bytes, size_t size,
+                                       size_t *used, apus_event *events, size_t event_capacity,
+                                       size_t *event_count);
 
 /* The memory that the offset of an event with is_collected counts from. */
-const uint8_t *apus_decoder_control_payload(const apus_decoder *decoder);
+APUS_API const uint8_t *apus_decoder_control_payload(const apus_decoder *decoder);
 
 /* ---- Opening handshake, §4.2.2 ---- */
 
@@ -269,10 +279,10 @@ const uint8_t *apus_decoder_control_payload(const apus_decoder *decoder);
 #define APUS_ACCEPT_SIZE 28
 
 /* Whether the 24 bytes are the canonical base64 of 16 bytes, §4.1. */
-bool apus_key_is_valid(const uint8_t *key, size_t size);
+APUS_API bool apus_key_is_valid(const uint8_t *key, size_t size);
 
 /* Writes the 28 bytes of Sec-WebSocket-Accept for the 24 bytes of Sec-WebSocket-Key. */
-void apus_accept_key(const uint8_t *key, uint8_t *accept);
+APUS_API void apus_accept_key(const uint8_t *key, uint8_t *accept);
 
 /* ---- Instruction sets ---- */
 
@@ -286,17 +296,17 @@ typedef enum apus_variant {
 } apus_variant;
 
 /* Whether this build on this processor can run the variant. */
-bool apus_variant_is_available(apus_variant variant);
+APUS_API bool apus_variant_is_available(apus_variant variant);
 
 /* Uses the variant from now on, in every thread; false, and no change, where it is not available.
  * Calls under way finish with the one they began with; a text may go on with another one. */
-bool apus_variant_select(apus_variant variant);
+APUS_API bool apus_variant_select(apus_variant variant);
 
 /* The variant in use. */
-apus_variant apus_variant_current(void);
+APUS_API apus_variant apus_variant_current(void);
 
-/* The version of the code that is linked, as "0.1.0". */
-const char *apus_codec_version(void);
+/* The APUS_CODEC_VERSION of the code that is linked. */
+APUS_API const char *apus_codec_version(void);
 
 #ifdef __cplusplus
 }
