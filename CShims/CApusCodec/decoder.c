@@ -12,7 +12,7 @@ _Static_assert(sizeof(apus_frame_header) == 16, "no holes");
 /* What the next byte belongs to: apus_decoder.reading. */
 enum { IN_HEADER = 0, IN_PAYLOAD = 1, IN_CONTROL_PAYLOAD = 2, AFTER_CLOSE = 3 };
 
-enum { RESERVED_BITS = APUS_RSV1 | APUS_RSV2 | APUS_RSV3, SMALL_SIZE_MAX = 125 };
+enum { RESERVED_BITS = APUS_RSV1 | APUS_RSV2 | APUS_RSV3, WHOLE_SIZE_MAX = UINT16_MAX };
 
 void apus_decoder_options_init(apus_decoder_options *options, apus_role role) {
     *options = (apus_decoder_options){.frame_size_max = 1 << 20,
@@ -225,31 +225,31 @@ static apus_result read_control(apus_decoder *decoder, apus_feed *feed) {
 /* ---- Feeding ---- */
 
 apus_result apus_batch_scalar(apus_feed *feed) {
-    apus_small_frame frame;
+    apus_whole_message message;
     apus_result result = APUS_OK;
-    while (result == APUS_OK && apus_small_frame_next(feed, &frame)) {
+    while (result == APUS_OK && apus_whole_message_next(feed, &message)) {
         apus_utf8_state text = 0;
         bool is_valid = true;
-        if (frame.is_checked) {
-            is_valid = apus_mask_utf8_scalar(&text, frame.payload, frame.payload, frame.size,
-                                             frame.masking_key);
+        if (message.is_checked) {
+            is_valid = apus_mask_utf8_scalar(&text, message.payload, message.payload, message.size,
+                                             message.masking_key);
         } else {
-            apus_mask_scalar(frame.payload, frame.payload, frame.size, frame.masking_key);
+            apus_mask_scalar(message.payload, message.payload, message.size, message.masking_key);
         }
-        result = apus_small_frame_end(feed, &frame, is_valid && text == 0);
+        result = apus_whole_message_end(feed, &message, is_valid && text == 0);
     }
     return result;
 }
 
-/* Small frames are as large as the limits let them; without one there are none. */
-static uint8_t small_size_max(const apus_decoder_options *options) {
-    uint64_t size = SMALL_SIZE_MAX;
+/* How large a message may be for which a length of 16 bits does and that breaks no limit. */
+static uint16_t whole_size_max(const apus_decoder_options *options) {
+    uint64_t size = WHOLE_SIZE_MAX;
     size = size < options->frame_size_max ? size : options->frame_size_max;
     size = size < options->message_size_max ? size : options->message_size_max;
-    return (uint8_t)size;
+    return (uint16_t)size;
 }
 
-/* Goes on by one frame, or what there is of it, or by many small ones. */
+/* Goes on by one frame, or what there is of it, or by many whole messages. */
 static apus_result step(apus_decoder *decoder, apus_feed *feed) {
     if (decoder->reading == IN_HEADER) {
         bool is_between_messages = decoder->header_size == 0 && decoder->message_opcode == 0;
@@ -286,7 +286,7 @@ apus_result apus_decoder_feed(apus_decoder *decoder, uint8_t *bytes, size_t size
                       .is_checked = decoder->options.check_utf8 != 0,
                       .mask_bit = is_server ? APUS_MASK_BIT : 0,
                       .header_size = is_server ? 6 : 2,
-                      .payload_size_max = small_size_max(&decoder->options)};
+                      .payload_size_max = whole_size_max(&decoder->options)};
     apus_result result = (apus_result)decoder->result;
     while (result == APUS_OK && feed.position < size && feed.event_count < event_capacity &&
            !feed.is_held) {

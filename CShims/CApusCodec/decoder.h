@@ -17,63 +17,79 @@ struct apus_feed {
     bool has_collected; /* an event refers to the payload that the decoder collected */
     bool is_held;       /* and the next one must not overwrite it */
 
-    /* For small frames. */
+    /* For whole messages. */
     bool is_checked;
     uint8_t mask_bit;
     uint8_t header_size;
-    uint8_t payload_size_max;
+    uint16_t payload_size_max;
 };
 
 /*
- * Small frames
+ * Whole messages
  *
- * Most traffic is whole messages of one frame with a one-byte length, many in a buffer. They need
- * no state from one to the next, so each instruction set has a loop of its own into which all of
- * its kernels are inlined: apus_batch_kernel takes frames as long as they are of that kind.
+ * Most traffic is messages of one frame of less than 64 KiB, many in a buffer. They need no state
+ * from one to the next, so each instruction set has a loop of its own into which its kernels for
+ * short pieces are inlined: apus_batch_kernel takes messages as long as they are of that kind.
  * Whatever else comes, and whatever breaks a rule but that of UTF-8, is left to the general way.
  */
-typedef struct apus_small_frame {
+typedef struct apus_whole_message {
     uint8_t *payload;
     size_t size;
+    size_t header_size;
     uint32_t masking_key;
+    uint8_t opcode;
     bool is_checked;
-} apus_small_frame;
+} apus_whole_message;
 
-APUS_INLINE bool apus_small_frame_next(const apus_feed *feed, apus_small_frame *frame) {
+APUS_INLINE bool apus_whole_message_next(const apus_feed *feed, apus_whole_message *message) {
     size_t left = feed->size - feed->position;
     if (left < feed->header_size || feed->event_count == feed->event_capacity) {
         return false;
     }
     uint8_t *header = feed->bytes + feed->position;
     uint8_t opcode = header[0] ^ APUS_FIN;
-    uint8_t size = header[1] ^ feed->mask_bit;
-    if ((opcode != APUS_OPCODE_TEXT && opcode != APUS_OPCODE_BINARY) ||
-        size > feed->payload_size_max || size > left - feed->header_size) {
+    if (opcode != APUS_OPCODE_TEXT && opcode != APUS_OPCODE_BINARY) {
         return false;
     }
-    frame->payload = header + feed->header_size;
-    frame->size = size;
-    frame->masking_key = feed->mask_bit != 0 ? apus_load32(header + 2) : 0;
-    frame->is_checked = opcode == APUS_OPCODE_TEXT && feed->is_checked;
+    size_t size = header[1] ^ feed->mask_bit;
+    size_t header_size = feed->header_size;
+    if (size >= APUS_LENGTH_16) {
+        header_size += 2;
+        if (size != APUS_LENGTH_16 || left < header_size) {
+            return false;
+        }
+        size = (size_t)header[2] << 8 | header[3];
+        if (size < APUS_LENGTH_16) {
+            return false;
+        }
+    }
+    if (size > feed->payload_size_max || size > left - header_size) {
+        return false;
+    }
+    message->payload = header + header_size;
+    message->size = size;
+    message->header_size = header_size;
+    message->masking_key = feed->mask_bit != 0 ? apus_load32(message->payload - 4) : 0;
+    message->opcode = opcode;
+    message->is_checked = opcode == APUS_OPCODE_TEXT && feed->is_checked;
     return true;
 }
 
-/* Goes to the next frame; this one becomes an event if it is valid. */
-APUS_INLINE apus_result apus_small_frame_end(apus_feed *feed, const apus_small_frame *frame,
-                                             bool is_valid) {
-    uint8_t opcode = feed->bytes[feed->position] ^ APUS_FIN;
-    feed->position += feed->header_size;
+/* Goes behind the message, which becomes an event if it is valid. */
+APUS_INLINE apus_result apus_whole_message_end(apus_feed *feed, const apus_whole_message *message,
+                                               bool is_valid) {
+    feed->position += message->header_size;
     if (!is_valid) {
         return APUS_INVALID_UTF8;
     }
     feed->events[feed->event_count] = (apus_event){.offset = feed->position,
-                                                   .size = frame->size,
+                                                   .size = message->size,
                                                    .kind = APUS_EVENT_MESSAGE_PART,
-                                                   .opcode = opcode,
+                                                   .opcode = message->opcode,
                                                    .is_first = 1,
                                                    .is_last = 1};
     feed->event_count++;
-    feed->position += frame->size;
+    feed->position += message->size;
     return APUS_OK;
 }
 

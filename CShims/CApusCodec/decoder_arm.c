@@ -7,18 +7,20 @@
 
 apus_result apus_batch_neon(apus_feed *feed) {
     apus_feed at = *feed;
-    apus_small_frame frame;
+    apus_whole_message message;
     apus_result result = APUS_OK;
-    while (result == APUS_OK && apus_small_frame_next(&at, &frame)) {
-        uint8_t *bytes = frame.payload;
+    while (result == APUS_OK && apus_whole_message_next(&at, &message)) {
+        uint8_t *bytes = message.payload;
+        size_t size = message.size;
+        uint32_t key = message.masking_key;
         apus_utf8_state text = 0;
         bool is_valid = true;
-        if (frame.is_checked) {
-            is_valid = apus_mask_utf8_neon(&text, bytes, bytes, frame.size, frame.masking_key);
+        if (message.is_checked) {
+            is_valid = apus_mask_utf8_neon(&text, bytes, bytes, size, key);
         } else {
-            apus_mask_neon(bytes, bytes, frame.size, frame.masking_key);
+            apus_mask_neon(bytes, bytes, size, key);
         }
-        result = apus_small_frame_end(&at, &frame, is_valid && text == 0);
+        result = apus_whole_message_end(&at, &message, is_valid && text == 0);
     }
     *feed = at;
     return result;

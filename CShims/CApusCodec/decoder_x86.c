@@ -8,18 +8,20 @@
 
 apus_result apus_batch_sse2(apus_feed *feed) {
     apus_feed at = *feed;
-    apus_small_frame frame;
+    apus_whole_message message;
     apus_result result = APUS_OK;
-    while (result == APUS_OK && apus_small_frame_next(&at, &frame)) {
-        uint8_t *bytes = frame.payload;
+    while (result == APUS_OK && apus_whole_message_next(&at, &message)) {
+        uint8_t *bytes = message.payload;
+        size_t size = message.size;
+        uint32_t key = message.masking_key;
         apus_utf8_state text = 0;
         bool is_valid = true;
-        if (frame.is_checked) {
-            is_valid = apus_mask_utf8_sse2(&text, bytes, bytes, frame.size, frame.masking_key);
+        if (message.is_checked) {
+            is_valid = apus_mask_utf8_sse2(&text, bytes, bytes, size, key);
         } else {
-            apus_mask_sse2(bytes, bytes, frame.size, frame.masking_key);
+            apus_mask_sse2(bytes, bytes, size, key);
         }
-        result = apus_small_frame_end(&at, &frame, is_valid && text == 0);
+        result = apus_whole_message_end(&at, &message, is_valid && text == 0);
     }
     *feed = at;
     return result;
@@ -27,19 +29,23 @@ apus_result apus_batch_sse2(apus_feed *feed) {
 
 APUS_AVX2 apus_result apus_batch_avx2(apus_feed *feed) {
     apus_feed at = *feed;
-    apus_small_frame frame;
+    apus_whole_message message;
     apus_result result = APUS_OK;
-    while (result == APUS_OK && apus_small_frame_next(&at, &frame)) {
-        uint8_t *bytes = frame.payload;
+    while (result == APUS_OK && apus_whole_message_next(&at, &message)) {
+        uint8_t *bytes = message.payload;
+        size_t size = message.size;
+        uint32_t key = message.masking_key;
         apus_utf8_state text = 0;
         bool is_valid = true;
-        if (frame.is_checked) {
-            is_valid =
-                apus_mask_utf8_short_avx2(&text, bytes, bytes, frame.size, frame.masking_key);
+        if (message.is_checked) {
+            is_valid = size <= 128 ? apus_mask_utf8_short_avx2(&text, bytes, bytes, size, key)
+                                   : apus_mask_utf8_avx2(&text, bytes, bytes, size, key);
+        } else if (size <= 128) {
+            apus_mask_up_to_128(bytes, bytes, size, key);
         } else {
-            apus_mask_up_to_128(bytes, bytes, frame.size, frame.masking_key);
+            apus_mask_avx2(bytes, bytes, size, key);
         }
-        result = apus_small_frame_end(&at, &frame, is_valid && text == 0);
+        result = apus_whole_message_end(&at, &message, is_valid && text == 0);
     }
     *feed = at;
     return result;
@@ -47,19 +53,23 @@ APUS_AVX2 apus_result apus_batch_avx2(apus_feed *feed) {
 
 APUS_AVX512 apus_result apus_batch_avx512(apus_feed *feed) {
     apus_feed at = *feed;
-    apus_small_frame frame;
+    apus_whole_message message;
     apus_result result = APUS_OK;
-    while (result == APUS_OK && apus_small_frame_next(&at, &frame)) {
-        uint8_t *bytes = frame.payload;
+    while (result == APUS_OK && apus_whole_message_next(&at, &message)) {
+        uint8_t *bytes = message.payload;
+        size_t size = message.size;
+        uint32_t key = message.masking_key;
         apus_utf8_state text = 0;
         bool is_valid = true;
-        if (frame.is_checked) {
-            is_valid =
-                apus_mask_utf8_short_avx512(&text, bytes, bytes, frame.size, frame.masking_key);
+        if (message.is_checked) {
+            is_valid = size <= 128 ? apus_mask_utf8_short_avx512(&text, bytes, bytes, size, key)
+                                   : apus_mask_utf8_avx512(&text, bytes, bytes, size, key);
+        } else if (size <= 128) {
+            apus_mask_up_to_128(bytes, bytes, size, key);
         } else {
-            apus_mask_up_to_128(bytes, bytes, frame.size, frame.masking_key);
+            apus_mask_avx512(bytes, bytes, size, key);
         }
-        result = apus_small_frame_end(&at, &frame, is_valid && text == 0);
+        result = apus_whole_message_end(&at, &message, is_valid && text == 0);
     }
     *feed = at;
     return result;

@@ -12,8 +12,6 @@ enum {
                       1 << APUS_OPCODE_PONG
 };
 
-enum { LENGTH_16 = 126, LENGTH_64 = 127 };
-
 uint16_t apus_result_close_code(apus_result result) {
     if (result >= 0) {
         return 0;
@@ -54,7 +52,7 @@ static apus_result decode_second_byte(uint8_t byte, uint8_t opcode, apus_role ro
     if (role == APUS_CLIENT && is_masked && (allowances & APUS_ALLOW_MASKED) == 0) {
         return APUS_MASK_UNEXPECTED;
     }
-    if ((opcode & APUS_CONTROL_BIT) != 0 && (byte & ~APUS_MASK_BIT) >= LENGTH_16) {
+    if ((opcode & APUS_CONTROL_BIT) != 0 && (byte & ~APUS_MASK_BIT) >= APUS_LENGTH_16) {
         return APUS_CONTROL_TOO_LONG;
     }
     return APUS_OK;
@@ -81,7 +79,7 @@ static apus_result decode_length_16(const uint8_t *bytes, size_t size, bool is_m
         return APUS_INCOMPLETE;
     }
     *length = load_big_endian(bytes, 2);
-    return is_minimal && *length < LENGTH_16 ? APUS_LENGTH_NOT_MINIMAL : APUS_OK;
+    return is_minimal && *length < APUS_LENGTH_16 ? APUS_LENGTH_NOT_MINIMAL : APUS_OK;
 }
 
 static apus_result decode_length_64(const uint8_t *bytes, size_t size, bool is_minimal,
@@ -126,10 +124,10 @@ apus_result apus_header_decode(const uint8_t *bytes, size_t size, apus_role role
     bool is_minimal = (allowances & APUS_ALLOW_NON_MINIMAL_LENGTH) == 0;
     uint64_t length = bytes[1] & 0x7F;
     size_t header_size = 2;
-    if (length == LENGTH_16) {
+    if (length == APUS_LENGTH_16) {
         header_size += 2;
         result = decode_length_16(bytes + 2, size - 2, is_minimal, &length);
-    } else if (length == LENGTH_64) {
+    } else if (length == APUS_LENGTH_64) {
         header_size += 8;
         result = decode_length_64(bytes + 2, size - 2, is_minimal, &length);
     }
@@ -158,14 +156,14 @@ size_t apus_frame_header_encode(uint8_t *out, uint8_t first_byte, uint64_t paylo
     uint8_t mask_bit = masking_key != NULL ? APUS_MASK_BIT : 0;
     size_t size = 2;
     out[0] = first_byte;
-    if (payload_size < LENGTH_16) {
+    if (payload_size < APUS_LENGTH_16) {
         out[1] = (uint8_t)(mask_bit | payload_size);
     } else if (payload_size <= UINT16_MAX) {
-        out[1] = mask_bit | LENGTH_16;
+        out[1] = mask_bit | APUS_LENGTH_16;
         store_big_endian(out + 2, 2, payload_size);
         size += 2;
     } else {
-        out[1] = mask_bit | LENGTH_64;
+        out[1] = mask_bit | APUS_LENGTH_64;
         store_big_endian(out + 2, 8, payload_size);
         size += 8;
     }

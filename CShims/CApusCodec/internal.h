@@ -23,7 +23,7 @@ typedef bool apus_mask_utf8_kernel(apus_utf8_state *state, uint8_t *target, cons
                                    size_t size, uint32_t key);
 
 typedef struct apus_feed apus_feed;
-/* As many small frames as follow each other, see decoder.h. */
+/* As many whole messages as follow each other, see decoder.h. */
 typedef apus_result apus_batch_kernel(apus_feed *feed);
 
 typedef struct apus_kernels {
