@@ -10,7 +10,13 @@ _Static_assert(sizeof(apus_event) == 16 + 2 * sizeof(size_t), "no holes");
 _Static_assert(sizeof(apus_frame_header) == 16, "no holes");
 
 /* What the next byte belongs to: apus_decoder.reading. */
-enum { IN_HEADER = 0, IN_PAYLOAD = 1, IN_CONTROL_PAYLOAD = 2, AFTER_CLOSE = 3 };
+enum {
+    IN_HEADER = 0,
+    IN_PAYLOAD = 1,
+    IN_CONTROL_PAYLOAD = 2,
+    IN_SKIPPED_PAYLOAD = 3,
+    AFTER_CLOSE = 4
+};
 
 enum { RESERVED_BITS = APUS_RSV1 | APUS_RSV2 | APUS_RSV3, WHOLE_SIZE_MAX = UINT16_MAX };
 
@@ -24,6 +30,14 @@ void apus_decoder_options_init(apus_decoder_options *options, apus_role role) {
 
 void apus_decoder_init(apus_decoder *decoder, const apus_decoder_options *options) {
     *decoder = (apus_decoder){.options = *options};
+}
+
+void apus_decoder_await_close(apus_decoder *decoder) {
+    decoder->is_closing = 1;
+    decoder->message_opcode = 0;
+    if (decoder->reading == IN_PAYLOAD) {
+        decoder->reading = IN_SKIPPED_PAYLOAD;
+    }
 }
 
 const uint8_t *apus_decoder_control_payload(const apus_decoder *decoder) {
@@ -75,6 +89,10 @@ static apus_result begin_frame(apus_decoder *decoder, const apus_frame_header *h
     decoder->frame_bits = header->bits;
     decoder->frame_opcode = header->opcode;
     if ((header->opcode & APUS_CONTROL_BIT) == 0) {
+        if (decoder->is_closing) {
+            decoder->reading = IN_SKIPPED_PAYLOAD;
+            return APUS_OK;
+        }
         return begin_data(decoder, header);
     }
     decoder->control_size = 0;
@@ -160,6 +178,18 @@ static apus_result read_payload(apus_decoder *decoder, apus_feed *feed) {
     return APUS_OK;
 }
 
+static apus_result skip_payload(apus_decoder *decoder, apus_feed *feed) {
+    size_t left = feed->size - feed->position;
+    bool ends_frame = decoder->payload_remaining <= left;
+    size_t size = ends_frame ? (size_t)decoder->payload_remaining : left;
+    decoder->payload_remaining -= size;
+    feed->position += size;
+    if (ends_frame) {
+        decoder->reading = IN_HEADER;
+    }
+    return APUS_OK;
+}
+
 /* The whole payload of a control frame, which offset leads to. */
 static apus_result end_control(apus_decoder *decoder, apus_feed *feed, const uint8_t *payload,
                                size_t offset, size_t size, bool is_collected) {
@@ -181,6 +211,8 @@ static apus_result end_control(apus_decoder *decoder, apus_feed *feed, const uin
             event.size -= 2;
         }
         decoder->reading = AFTER_CLOSE;
+    } else if (decoder->is_closing) {
+        return APUS_OK;
     }
     *add_event(feed) = event;
     return APUS_OK;
@@ -252,7 +284,8 @@ static uint16_t whole_size_max(const apus_decoder_options *options) {
 /* Goes on by one frame, or what there is of it, or by many whole messages. */
 static apus_result step(apus_decoder *decoder, apus_feed *feed) {
     if (decoder->reading == IN_HEADER) {
-        bool is_between_messages = decoder->header_size == 0 && decoder->message_opcode == 0;
+        bool is_between_messages =
+            decoder->header_size == 0 && decoder->message_opcode == 0 && !decoder->is_closing;
         if (is_between_messages && decoder->options.fragment_count_max > 0) {
             size_t before = feed->position;
             apus_result result = apus_kernels_current()->batch(feed);
@@ -270,6 +303,8 @@ static apus_result step(apus_decoder *decoder, apus_feed *feed) {
         return read_payload(decoder, feed);
     case IN_CONTROL_PAYLOAD:
         return read_control(decoder, feed);
+    case IN_SKIPPED_PAYLOAD:
+        return skip_payload(decoder, feed);
     default:
         feed->position = feed->size;
         return APUS_OK;

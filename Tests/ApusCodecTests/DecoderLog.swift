@@ -58,19 +58,21 @@ extension DecoderLog {
         return options
     }
 
-    /// Feeds the pieces of a stream, each against a page that must not be touched.
+    /// Feeds the pieces of a stream, each against a page that must not be touched; after the one
+    /// with the index closingAfter the own side closes.
     init(
         feeding stream: [UInt8],
         cut pieces: [Range<Int>]? = nil,
         options: apus_decoder_options,
-        eventCapacity: Int = 64
+        eventCapacity: Int = 64,
+        closingAfter closingIndex: Int? = nil
     ) {
         var options = options
         var decoder = apus_decoder()
         unsafe apus_decoder_init(&decoder, &options)
         let buffer = GuardedBuffer(pageCount: 16)
         var events = [apus_event](repeating: apus_event(), count: eventCapacity)
-        for piece in pieces ?? [0..<stream.count] {
+        for (index, piece) in (pieces ?? [0..<stream.count]).enumerated() {
             var rest = unsafe buffer.last(piece.count)
             _ = unsafe rest.update(from: stream[piece])
             while true {
@@ -98,6 +100,10 @@ extension DecoderLog {
                 if rest.isEmpty { break }
                 #expect(used > 0, "no progress")
                 if used == 0 { return }
+            }
+            if index == closingIndex {
+                entries = []
+                unsafe apus_decoder_await_close(&decoder)
             }
         }
     }

@@ -214,4 +214,37 @@ struct DecoderTests {
         let log = DecoderLog(feeding: stream, options: DecoderLog.options(as: .server))
         #expect(log == DecoderLog(entries: [.close(code: 1001, reason: [])], result: APUS_OK))
     }
+
+    @Test(.rfc6455("7.1.2"), arguments: [Role.server, .client])
+    func `a side that closed hears of nothing but the peer's close frame`(role: Role) {
+        let wire = WireBytes(to: role)
+        let stream =
+            wire.text("a") + wire.text("begun", isFinal: false) + wire.ping([1, 2])
+            + wire.text([0xFF]) + wire.continuation([]) + wire.continuation([3]) + wire.pong()
+            + wire.binary([UInt8](repeating: 1, count: 200))
+        let close = wire.close(1000, [0x6F, 0x6B])
+        let options = DecoderLog.options(as: role) { $0.check_utf8 = 0 }
+        let legal = wire.text("a").count + wire.text("begun").count + wire.ping([1, 2]).count
+        for cut in 0...legal {
+            let end = stream.count + close.count
+            for rest in [[cut..<end], (cut..<end).map { $0..<$0 + 1 }] {
+                let log = DecoderLog(
+                    feeding: stream + close,
+                    cut: [0..<cut] + rest,
+                    options: options,
+                    eventCapacity: 1,
+                    closingAfter: 0
+                )
+                let expected = DecoderLog.Entry.close(code: 1000, reason: [0x6F, 0x6B])
+                #expect(log == DecoderLog(entries: [expected], result: APUS_OK), "cut at \(cut)")
+            }
+        }
+        let broken = DecoderLog(
+            feeding: wire.text("a") + [0xFF],
+            cut: [0..<2, 2..<wire.text("a").count + 1],
+            options: options,
+            closingAfter: 0
+        )
+        #expect(broken == DecoderLog(entries: [], result: APUS_RESERVED_BITS))
+    }
 }

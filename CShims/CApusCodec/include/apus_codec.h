@@ -141,9 +141,8 @@ typedef uint32_t apus_utf8_state;
 APUS_API bool apus_utf8_validate(apus_utf8_state *state, const uint8_t *bytes, size_t size);
 
 /*
- * apus_mask, then apus_utf8_validate of what came out, in one pass: for the text of a frame, and
- * where both are wanted always faster for short pieces. All bytes are unmasked, whatever the
- * answer.
+ * apus_mask, then apus_utf8_validate of what came out, in one pass, which pays most for up to 128
+ * bytes and for ASCII. All bytes are unmasked, whatever the answer.
  */
 APUS_API bool apus_mask_utf8(apus_utf8_state *state, uint8_t *bytes, size_t size,
                              uint32_t masking_key, size_t offset);
@@ -225,7 +224,8 @@ typedef struct apus_decoder {
     uint8_t control[125];
     uint8_t header_size;
     uint8_t header[APUS_HEADER_SIZE_MAX];
-    uint8_t reserved[44];
+    uint8_t is_closing;
+    uint8_t reserved[43];
 } apus_decoder;
 
 typedef enum apus_event_kind {
@@ -269,6 +269,13 @@ APUS_API void apus_decoder_init(apus_decoder *decoder, const apus_decoder_option
 APUS_API apus_result apus_decoder_feed(apus_decoder *decoder, uint8_t *bytes, size_t size,
                                        size_t *used, apus_event *events, size_t event_capacity,
                                        size_t *event_count);
+
+/*
+ * To be called when your close frame is sent: from now on the only event is the peer's close frame,
+ * §7.1.2. Messages, also the rest of one that has begun, pings and pongs are used up in silence,
+ * and of the rules only those for headers and close frames count.
+ */
+APUS_API void apus_decoder_await_close(apus_decoder *decoder);
 
 /* The memory that the offset of an event with is_collected counts from. */
 APUS_API const uint8_t *apus_decoder_control_payload(const apus_decoder *decoder);
