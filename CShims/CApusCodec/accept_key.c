@@ -45,7 +45,7 @@ static uint32_t rotate_left(uint32_t value, unsigned bits) {
     return value << bits | value >> (32 - bits);
 }
 
-static uint32_t load_big_endian(const uint8_t *bytes) {
+static uint32_t load_big_endian_32(const uint8_t *bytes) {
     return (uint32_t)bytes[0] << 24 | (uint32_t)bytes[1] << 16 | (uint32_t)bytes[2] << 8 | bytes[3];
 }
 
@@ -53,7 +53,7 @@ static uint32_t load_big_endian(const uint8_t *bytes) {
 static void sha1_block(uint32_t hash[5], const uint8_t *block) {
     uint32_t schedule[80];
     for (size_t t = 0; t < 16; t++) {
-        schedule[t] = load_big_endian(block + 4 * t);
+        schedule[t] = load_big_endian_32(block + 4 * t);
     }
     for (size_t t = 16; t < 80; t++) {
         schedule[t] =

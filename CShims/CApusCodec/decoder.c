@@ -18,7 +18,7 @@ enum {
     AFTER_CLOSE = 4
 };
 
-enum { RESERVED_BITS = APUS_RSV1 | APUS_RSV2 | APUS_RSV3, WHOLE_SIZE_MAX = UINT16_MAX };
+enum { WHOLE_SIZE_MAX = UINT16_MAX };
 
 void apus_decoder_options_init(apus_decoder_options *options, apus_role role) {
     *options = (apus_decoder_options){.frame_size_max = 1 << 20,
@@ -64,7 +64,7 @@ static apus_result begin_data(apus_decoder *decoder, const apus_frame_header *he
         decoder->text = 0;
         decoder->has_delivered = 0;
         decoder->is_checked = header->opcode == APUS_OPCODE_TEXT && options->check_utf8 != 0 &&
-                              (header->bits & RESERVED_BITS) == 0;
+                              (header->bits & APUS_RESERVED_MASK) == 0;
     }
     if (header->payload_size > options->frame_size_max) {
         return APUS_FRAME_TOO_BIG;
@@ -166,7 +166,7 @@ static apus_result read_payload(apus_decoder *decoder, apus_feed *feed) {
                                         .remaining = decoder->payload_remaining,
                                         .kind = APUS_EVENT_MESSAGE_PART,
                                         .opcode = decoder->message_opcode,
-                                        .reserved_bits = decoder->frame_bits & RESERVED_BITS,
+                                        .reserved_bits = decoder->frame_bits & APUS_RESERVED_MASK,
                                         .is_first = !decoder->has_delivered,
                                         .is_last = ends_message};
         decoder->has_delivered = 1;
@@ -198,7 +198,7 @@ static apus_result end_control(apus_decoder *decoder, apus_feed *feed, const uin
                         .size = size,
                         .kind = kinds[decoder->frame_opcode - APUS_OPCODE_CLOSE],
                         .opcode = decoder->frame_opcode,
-                        .reserved_bits = decoder->frame_bits & RESERVED_BITS,
+                        .reserved_bits = decoder->frame_bits & APUS_RESERVED_MASK,
                         .is_collected = is_collected};
     decoder->reading = IN_HEADER;
     if (event.kind == APUS_EVENT_CLOSE) {
@@ -282,7 +282,7 @@ static uint16_t whole_size_max(const apus_decoder_options *options) {
 }
 
 /* Goes on by one frame, or what there is of it, or by many whole messages. */
-static apus_result step(apus_decoder *decoder, apus_feed *feed) {
+static apus_result feed_once(apus_decoder *decoder, apus_feed *feed) {
     if (decoder->reading == IN_HEADER) {
         bool is_between_messages =
             decoder->header_size == 0 && decoder->message_opcode == 0 && !decoder->is_closing;
@@ -325,7 +325,7 @@ apus_result apus_decoder_feed(apus_decoder *decoder, uint8_t *bytes, size_t size
     apus_result result = (apus_result)decoder->result;
     while (result == APUS_OK && feed.position < size && feed.event_count < event_capacity &&
            !feed.is_held) {
-        result = step(decoder, &feed);
+        result = feed_once(decoder, &feed);
     }
     decoder->result = result;
     *used = feed.position;

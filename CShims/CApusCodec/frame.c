@@ -3,8 +3,6 @@
 
 #include "frame.h"
 
-enum { RESERVED_BITS = APUS_RSV1 | APUS_RSV2 | APUS_RSV3 };
-
 /* One bit for each opcode that RFC 6455 defines. */
 enum {
     DEFINED_OPCODES = 1 << APUS_OPCODE_CONTINUATION | 1 << APUS_OPCODE_TEXT |
@@ -30,7 +28,7 @@ uint16_t apus_result_close_code(apus_result result) {
 }
 
 static apus_result decode_first_byte(uint8_t byte, uint8_t reserved_bits_allowed) {
-    if ((byte & RESERVED_BITS & ~reserved_bits_allowed) != 0) {
+    if ((byte & APUS_RESERVED_MASK & ~reserved_bits_allowed) != 0) {
         return APUS_RESERVED_BITS;
     }
     uint8_t opcode = byte & 0x0F;

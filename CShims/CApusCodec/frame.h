@@ -10,6 +10,9 @@
  * for one of 16 or 64 bits. */
 enum { APUS_CONTROL_BIT = 0x8, APUS_MASK_BIT = 0x80, APUS_LENGTH_16 = 126, APUS_LENGTH_64 = 127 };
 
+/* In the first byte. */
+enum { APUS_RESERVED_MASK = APUS_RSV1 | APUS_RSV2 | APUS_RSV3 };
+
 /* apus_frame_header_decode with allowances of APUS_ALLOW_…. */
 APUS_HIDDEN apus_result apus_header_decode(const uint8_t *bytes, size_t size, apus_role role,
                                            uint8_t reserved_bits_allowed, uint8_t allowances,

@@ -260,8 +260,8 @@ APUS_API void apus_decoder_init(apus_decoder *decoder, const apus_decoder_option
  * or the piece of payload in which it was found, and every later call gives the same result, no
  * events and *used 0. After a close frame whatever comes is used up without an event.
  *
- * Bytes before *used may be unmasked; those behind it are as they were, but for a piece of text
- * that is invalid. A message is a sequence of parts, of which only the last may be empty: is_first,
+ * Bytes before *used may be unmasked; those behind it are as they were, but for a payload that is
+ * invalid. A message is a sequence of parts, of which only the last may be empty: is_first,
  * …, is_last. A control frame is one event, even between parts; a payload that came cut is
  * collected in the decoder. Ranges stay valid as long as the caller keeps the bytes, a collected
  * payload until the next call.
