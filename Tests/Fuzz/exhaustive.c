@@ -1,0 +1,190 @@
+// This source file is part of the Apus project
+// SPDX-License-Identifier: Apache-2.0
+
+/*
+ * The small spaces in full, in memory that ends where the bytes end: what fuzzing reaches by luck
+ * is here every time. Meant for builds with AddressSanitizer and UndefinedBehaviorSanitizer.
+ */
+
+#include "fuzz.h"
+#include "text.h"
+
+enum { SIZES = 301 };
+
+static unsigned long calls;
+
+/* A random number that the last one determines (an LCG of Numerical Recipes). */
+static uint8_t next_byte(void) {
+    static uint32_t random = 1;
+    random = random * 1664525u + 1013904223u;
+    return (uint8_t)(random >> 24);
+}
+
+/* ---- Masking ---- */
+
+static void mask_every_phase(const uint8_t *plain, size_t size, size_t shift, uint32_t key) {
+    uint8_t key_bytes[4];
+    memcpy(key_bytes, &key, 4);
+    for (size_t phase = 0; phase < 4; phase++) {
+        exact source = exact_copy(plain, size, 63 - shift);
+        exact target = exact_make(size, shift);
+        apus_mask_copy(target.bytes, source.bytes, size, key, phase);
+        apus_mask(source.bytes, size, key, phase);
+        for (size_t i = 0; i < size; i++) {
+            uint8_t expected = plain[i] ^ key_bytes[(phase + i) % 4];
+            CHECK(source.bytes[i] == expected);
+            CHECK(target.bytes[i] == expected);
+        }
+        exact_end(source);
+        exact_end(target);
+        calls += 2;
+    }
+}
+
+static void mask_every_size(void) {
+    uint8_t plain[SIZES];
+    for (size_t i = 0; i < SIZES; i++) {
+        plain[i] = next_byte();
+    }
+    for (size_t size = 0; size < SIZES; size++) {
+        /* A step of 7 visits every remainder of the vector widths in turn. */
+        for (size_t shift = size % 7; shift < 64; shift += 7) {
+            mask_every_phase(plain, size, shift, 0x9D21FA37u);
+        }
+    }
+    apus_mask(NULL, 0, 0x9D21FA37u, 3);
+    apus_mask_copy(NULL, NULL, 0, 0x9D21FA37u, 3);
+}
+
+/* ---- UTF-8 ---- */
+
+/* A whole text in two pieces; the cut is the same distance from the start or from the end. */
+static void validate(const uint8_t *bytes, size_t size, size_t cut) {
+    text expected = {0};
+    apus_utf8_state state = 0;
+    const size_t ends[3] = {0, cut, size};
+    for (size_t i = 0; i < 2 && !expected.is_broken; i++) {
+        exact piece = exact_copy(bytes + ends[i], ends[i + 1] - ends[i], 0);
+        bool is_valid = apus_utf8_validate(&state, piece.bytes, ends[i + 1] - ends[i]);
+        text_read(&expected, piece.bytes, ends[i + 1] - ends[i]);
+        CHECK(is_valid == !expected.is_broken);
+        CHECK(!is_valid || (state == 0) == (expected.missing == 0));
+        exact_end(piece);
+        calls += 1;
+    }
+}
+
+/* Characters of one to four bytes, cut off at every size, with every phase at the first block; then
+ * with a byte made wrong. */
+static void validate_every_size(void) {
+    static const uint8_t characters[10] = {0xF0, 0x9F, 0x90, 0x9D, 0xE2,
+                                           0x82, 0xAC, 0xC3, 0xA4, 'a'};
+    static const uint8_t wrong[] = {0x00, 0x80, 0xBF, 0xC0, 0xC3, 0xED, 0xF4, 0xFF};
+    uint8_t bytes[SIZES + 4];
+    for (size_t i = 0; i < sizeof bytes; i++) {
+        bytes[i] = characters[i % sizeof characters];
+    }
+    for (size_t size = 0; size < sizeof bytes; size++) {
+        for (size_t cut = 0; cut <= 4 && cut <= size; cut++) {
+            validate(bytes, size, cut);
+            validate(bytes, size, size - cut);
+        }
+        for (size_t place = size % 5; place < size; place += 5) {
+            uint8_t right = bytes[place];
+            bytes[place] = wrong[(place + size) % sizeof wrong];
+            validate(bytes, size, size);
+            bytes[place] = right;
+        }
+    }
+    apus_utf8_state state = 0;
+    CHECK(apus_utf8_validate(&state, NULL, 0) && state == 0);
+}
+
+/* Every sequence of two bytes, at the start, and at the end of a piece of every kernel. */
+static void validate_every_pair(void) {
+    static const size_t sizes[] = {2, 33, 67, 130};
+    uint8_t bytes[130];
+    for (size_t i = 0; i < sizeof sizes / sizeof sizes[0]; i++) {
+        size_t size = sizes[i];
+        memset(bytes, 'a', sizeof bytes);
+        for (unsigned pair = 0; pair < 1u << 16; pair++) {
+            bytes[size - 2] = (uint8_t)(pair >> 8);
+            bytes[size - 1] = (uint8_t)pair;
+            validate(bytes, size, size);
+        }
+    }
+}
+
+/* ---- Headers, close codes, keys ---- */
+
+/* A role, allowed bits, the first two bytes of a header and every length from none to all. */
+static void decode_every_start(void) {
+    for (unsigned start = 0; start < 1u << 16; start++) {
+        uint8_t bytes[APUS_HEADER_SIZE_MAX] = {(uint8_t)(start >> 8), (uint8_t)start};
+        memset(bytes + 2, start % 3 == 0 ? 0x7F : start % 3 == 1 ? 0 : 0x80, sizeof bytes - 2);
+        apus_role role = start % 2 == 0 ? APUS_SERVER : APUS_CLIENT;
+        apus_result before = APUS_INCOMPLETE;
+        for (size_t size = 0; size <= sizeof bytes; size++) {
+            exact copy = exact_copy(bytes, size, 0);
+            apus_frame_header header;
+            apus_result result = apus_frame_header_decode(
+                copy.bytes, size, role, (uint8_t)(start >> 8 & 0x70 & start), &header);
+            CHECK(before == APUS_INCOMPLETE || result == before);
+            CHECK(size > 0 || result == APUS_INCOMPLETE);
+            CHECK(size < sizeof bytes || result != APUS_INCOMPLETE);
+            before = result;
+            exact_end(copy);
+            calls += 1;
+        }
+    }
+}
+
+static void judge_every_close_code(void) {
+    for (unsigned code = 0; code < 1u << 16; code++) {
+        const uint8_t bytes[2] = {(uint8_t)(code >> 8), (uint8_t)code};
+        exact payload = exact_copy(bytes, 2, 0);
+        uint16_t found = 0;
+        bool is_valid = (code >= 1000 && code < 1015 && (code < 1004 || code > 1006)) ||
+                        (code >= 3000 && code < 5000);
+        apus_result result = apus_close_payload_decode(payload.bytes, 2, &found);
+        CHECK(result == (is_valid ? APUS_OK : APUS_CLOSE_CODE_INVALID));
+        CHECK(!is_valid || found == code);
+        exact_end(payload);
+        calls += 1;
+    }
+    uint16_t none = 0;
+    CHECK(apus_close_payload_decode(NULL, 0, &none) == APUS_OK && none == 1005);
+}
+
+static void judge_every_key_byte(void) {
+    static const char good[] = "dGhlIHNhbXBsZSBub25jZQ==";
+    static const char digits[] = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
+    for (size_t place = 0; place < APUS_KEY_SIZE; place++) {
+        for (unsigned byte = 0; byte < 256; byte++) {
+            exact key = exact_copy((const uint8_t *)good, APUS_KEY_SIZE, 0);
+            key.bytes[place] = (uint8_t)byte;
+            bool is_digit = byte != 0 && strchr(digits, (int)byte) != NULL;
+            bool is_last = byte != 0 && strchr("AQgw", (int)byte) != NULL;
+            bool is_valid = place > 21 ? byte == '=' : place == 21 ? is_last : is_digit;
+            CHECK(apus_key_is_valid(key.bytes, APUS_KEY_SIZE) == is_valid);
+            exact_end(key);
+            calls += 1;
+        }
+    }
+    CHECK(!apus_key_is_valid(NULL, 0));
+}
+
+int main(void) {
+    size_t count = available_variants();
+    for (size_t i = 0; i < count; i++) {
+        use_variant(i);
+        mask_every_size();
+        validate_every_size();
+        validate_every_pair();
+    }
+    decode_every_start();
+    judge_every_close_code();
+    judge_every_key_byte();
+    printf("%lu calls in %zu variants, no finding\n", calls, count);
+    return 0;
+}
