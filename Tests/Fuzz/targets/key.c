@@ -3,7 +3,7 @@
 
 /*
  * Handshake keys: one is valid if it is the base64 of the 16 bytes that it stands for. The input is
- * the key, or with 16 bytes a nonce to make one of.
+ * the key; or, with 18 bytes, a nonce to make one of, a place in it and the byte to put there.
  */
 
 #include "fuzz.h"
@@ -51,8 +51,9 @@ static bool is_digit(uint8_t byte) {
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size) {
     uint8_t nonce[NONCE_SIZE], canonical[APUS_KEY_SIZE];
-    if (size == NONCE_SIZE) {
+    if (size == NONCE_SIZE + 2) {
         encode(data, canonical);
+        canonical[data[NONCE_SIZE] % APUS_KEY_SIZE] = data[NONCE_SIZE + 1];
         data = canonical;
         size = APUS_KEY_SIZE;
     }
