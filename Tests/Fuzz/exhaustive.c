@@ -59,13 +59,13 @@ static void mask_every_size(void) {
 
 /* ---- UTF-8 ---- */
 
-/* A whole text in two pieces; the cut is the same distance from the start or from the end. */
-static void validate(const uint8_t *bytes, size_t size, size_t cut) {
+/* A whole text in two pieces. */
+static void validate(const uint8_t *bytes, size_t size, size_t cut, size_t shift) {
     text expected = {0};
     apus_utf8_state state = 0;
     const size_t ends[3] = {0, cut, size};
     for (size_t i = 0; i < 2 && !expected.is_broken; i++) {
-        exact piece = exact_copy(bytes + ends[i], ends[i + 1] - ends[i], 0);
+        exact piece = exact_copy(bytes + ends[i], ends[i + 1] - ends[i], shift);
         bool is_valid = apus_utf8_validate(&state, piece.bytes, ends[i + 1] - ends[i]);
         text_read(&expected, piece.bytes, ends[i + 1] - ends[i]);
         CHECK(is_valid == !expected.is_broken);
@@ -87,18 +87,36 @@ static void validate_every_size(void) {
     }
     for (size_t size = 0; size < sizeof bytes; size++) {
         for (size_t cut = 0; cut <= 4 && cut <= size; cut++) {
-            validate(bytes, size, cut);
-            validate(bytes, size, size - cut);
+            validate(bytes, size, cut, 0);
+            validate(bytes, size, size - cut, 0);
         }
         for (size_t place = size % 5; place < size; place += 5) {
             uint8_t right = bytes[place];
             bytes[place] = wrong[(place + size) % sizeof wrong];
-            validate(bytes, size, size);
+            validate(bytes, size, size, 0);
             bytes[place] = right;
         }
     }
     apus_utf8_state state = 0;
     CHECK(apus_utf8_validate(&state, NULL, 0) && state == 0);
+}
+
+/* What is right or wrong, at every place of an ASCII text; and every place to start in a block. */
+static void validate_every_place(void) {
+    static const char *const sequences[] = {
+        "\xF0\x9F\x90\x9D", "\xF0\x9F\x90", "\xE2\x82", "\xC3", "\x80", "\xED\xA0\x80"};
+    static const size_t sizes[] = {40, 100, 133, 700};
+    uint8_t bytes[700];
+    for (size_t i = 0; i < sizeof sizes / sizeof sizes[0]; i++) {
+        for (size_t k = 0; k < sizeof sequences / sizeof sequences[0]; k++) {
+            size_t length = strlen(sequences[k]);
+            for (size_t place = 0; place + length <= sizes[i]; place++) {
+                memset(bytes, 'a', sizeof bytes);
+                memcpy(bytes + place, sequences[k], length);
+                validate(bytes, sizes[i], sizes[i], place % 64);
+            }
+        }
+    }
 }
 
 /* Every sequence of two bytes, at the start, and at the end of a piece of every kernel. */
@@ -111,7 +129,7 @@ static void validate_every_pair(void) {
         for (unsigned pair = 0; pair < 1u << 16; pair++) {
             bytes[size - 2] = (uint8_t)(pair >> 8);
             bytes[size - 1] = (uint8_t)pair;
-            validate(bytes, size, size);
+            validate(bytes, size, size, 0);
         }
     }
 }
@@ -188,6 +206,7 @@ int main(void) {
         use_variant(i);
         mask_every_size();
         validate_every_size();
+        validate_every_place();
         validate_every_pair();
     }
     decode_every_start();
