@@ -18,6 +18,12 @@ struct MachineCheck {
         var name: String
         var value: Value
         var meaning: String
+
+        init(_ name: String, _ value: Value, _ meaning: String) {
+            self.name = name
+            self.value = value
+            self.meaning = meaning
+        }
     }
 
     var findings: [Finding]
@@ -45,51 +51,31 @@ struct MachineCheck {
 
     private static func features(_ ring: RingReport, selfTestPassed: Bool) -> [Finding] {
         [
-            Finding(name: "kernel", value: .text(ring.kernelRelease), meaning: "6.1 or later"),
+            Finding("kernel", .text(ring.kernelRelease), "6.1 or later"),
+            Finding("io_uring", .flag(ring.setupErrno == 0), "rings can be made"),
             Finding(
-                name: "io_uring",
-                value: .flag(ring.setupErrno == 0),
-                meaning: "rings can be made"
+                "io_uring_self_test",
+                .flag(selfTestPassed),
+                "accept, receive and send through a ring work"
+            ),
+            Finding("defer_taskrun", .flag(ring.deferTaskrun), "needed (Linux 6.1)"),
+            Finding("multishot_receive", .flag(ring.multishotReceive), "needed (Linux 6.0)"),
+            Finding("buffer_ring", .flag(ring.bufferRing), "needed (Linux 5.19)"),
+            Finding("cqe_skip", .flag(ring.cqeSkip), "needed (Linux 5.17)"),
+            Finding(
+                "incremental_buffers",
+                .flag(ring.incrementalBuffers),
+                "less memory for receiving (Linux 6.12)"
             ),
             Finding(
-                name: "io_uring_self_test",
-                value: .flag(selfTestPassed),
-                meaning: "accept, receive and send through a ring work"
+                "no_sqarray",
+                .flag(ring.noSQArray),
+                "a little less work for each operation (Linux 6.6)"
             ),
             Finding(
-                name: "defer_taskrun",
-                value: .flag(ring.deferTaskrun),
-                meaning: "needed (Linux 6.1)"
-            ),
-            Finding(
-                name: "multishot_receive",
-                value: .flag(ring.multishotReceive),
-                meaning: "needed (Linux 6.0)"
-            ),
-            Finding(
-                name: "buffer_ring",
-                value: .flag(ring.bufferRing),
-                meaning: "needed (Linux 5.19)"
-            ),
-            Finding(
-                name: "cqe_skip",
-                value: .flag(ring.cqeSkip),
-                meaning: "needed (Linux 5.17)"
-            ),
-            Finding(
-                name: "incremental_buffers",
-                value: .flag(ring.incrementalBuffers),
-                meaning: "less memory for receiving (Linux 6.12)"
-            ),
-            Finding(
-                name: "no_sqarray",
-                value: .flag(ring.noSQArray),
-                meaning: "a little less work for each operation (Linux 6.6)"
-            ),
-            Finding(
-                name: "registered_ring",
-                value: .flag(ring.registeredRing),
-                meaning: "a little less work for each wait (Linux 5.18)"
+                "registered_ring",
+                .flag(ring.registeredRing),
+                "a little less work for each wait (Linux 5.18)"
             ),
         ]
     }
@@ -102,36 +88,36 @@ struct MachineCheck {
         let memory = memoryAvailable()
         return [
             Finding(
-                name: "cores",
-                value: .number(Int(apus_process_cpu_count())),
-                meaning: "workers, unless --workers says otherwise"
+                "cores",
+                .number(Int(apus_process_cpu_count())),
+                "workers, unless --workers says otherwise"
             ),
             Finding(
-                name: "descriptors",
-                value: .number(Int(clamping: descriptors)),
-                meaning: "connections of one worker, less about 20 (ulimit -Hn, LimitNOFILE=)"
+                "descriptors",
+                .number(Int(clamping: descriptors)),
+                "connections of one worker, less about 20 (ulimit -Hn, LimitNOFILE=)"
             ),
             Finding(
-                name: "backlog",
-                value: .number(Int(apus_limit_backlog())),
-                meaning: "connections that may wait for an accept; 4096 are asked for"
+                "backlog",
+                .number(Int(apus_limit_backlog())),
+                "connections that may wait for an accept; 4096 are asked for"
                     + " (net.core.somaxconn)"
             ),
             Finding(
-                name: "local_ports",
-                value: .number(portCount),
-                meaning: "connections from one client address to one port"
+                "local_ports",
+                .number(portCount),
+                "connections from one client address to one port"
                     + " (net.ipv4.ip_local_port_range)"
             ),
             Finding(
-                name: "memory_available",
-                value: .number(memory),
-                meaning: "bytes; an idle connection takes about 5 KiB of the kernel's and ours"
+                "memory_available",
+                .number(memory),
+                "bytes; an idle connection takes about 6 KiB, most of it the kernel's"
             ),
             Finding(
-                name: "congestion_control",
-                value: .text(text(in: "/proc/sys/net/ipv4/tcp_congestion_control")),
-                meaning: "bbr paces large messages; cubic and reno do not"
+                "congestion_control",
+                .text(text(in: "/proc/sys/net/ipv4/tcp_congestion_control")),
+                "bbr paces large messages; cubic and reno do not"
             ),
         ]
     }
