@@ -257,20 +257,7 @@ static apus_result read_control(apus_decoder *decoder, apus_feed *feed) {
 /* ---- Feeding ---- */
 
 apus_result apus_batch_scalar(apus_feed *feed) {
-    apus_whole_message message;
-    apus_result result = APUS_OK;
-    while (result == APUS_OK && apus_whole_message_next(feed, &message)) {
-        apus_utf8_state text = 0;
-        bool is_valid = true;
-        if (message.is_checked) {
-            is_valid = apus_mask_utf8_scalar(&text, message.payload, message.payload, message.size,
-                                             message.masking_key);
-        } else {
-            apus_mask_scalar(message.payload, message.payload, message.size, message.masking_key);
-        }
-        result = apus_whole_message_end(feed, &message, is_valid && text == 0);
-    }
-    return result;
+    APUS_RETURN_BATCH(feed, apus_mask_utf8_scalar, apus_mask_scalar);
 }
 
 /* How large a message may be for which a length of 16 bits does and that breaks no limit. */

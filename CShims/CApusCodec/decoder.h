@@ -93,4 +93,29 @@ APUS_INLINE apus_result apus_whole_message_end(apus_feed *feed, const apus_whole
     return APUS_OK;
 }
 
+/*
+ * The body of one instruction set's loop, from its kernels for text and for other payloads. A
+ * macro, since what is inlined into a function must not need more than the function's own target
+ * attribute.
+ */
+#define APUS_RETURN_BATCH(feed, mask_utf8, mask)                                                   \
+    do {                                                                                           \
+        apus_feed at = *(feed);                                                                    \
+        apus_whole_message message;                                                                \
+        apus_result result = APUS_OK;                                                              \
+        while (result == APUS_OK && apus_whole_message_next(&at, &message)) {                      \
+            uint8_t *bytes = message.payload;                                                      \
+            apus_utf8_state text = 0;                                                              \
+            bool is_valid = true;                                                                  \
+            if (message.is_checked) {                                                              \
+                is_valid = mask_utf8(&text, bytes, bytes, message.size, message.masking_key);      \
+            } else {                                                                               \
+                mask(bytes, bytes, message.size, message.masking_key);                             \
+            }                                                                                      \
+            result = apus_whole_message_end(&at, &message, is_valid && text == 0);                 \
+        }                                                                                          \
+        *(feed) = at;                                                                              \
+        return result;                                                                             \
+    } while (0)
+
 #endif

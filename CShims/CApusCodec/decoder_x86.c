@@ -6,73 +6,47 @@
 
 #if defined(__x86_64__)
 
-apus_result apus_batch_sse2(apus_feed *feed) {
-    apus_feed at = *feed;
-    apus_whole_message message;
-    apus_result result = APUS_OK;
-    while (result == APUS_OK && apus_whole_message_next(&at, &message)) {
-        uint8_t *bytes = message.payload;
-        size_t size = message.size;
-        uint32_t key = message.masking_key;
-        apus_utf8_state text = 0;
-        bool is_valid = true;
-        if (message.is_checked) {
-            is_valid = apus_mask_utf8_sse2(&text, bytes, bytes, size, key);
-        } else {
-            apus_mask_sse2(bytes, bytes, size, key);
-        }
-        result = apus_whole_message_end(&at, &message, is_valid && text == 0);
+APUS_AVX2 APUS_INLINE bool batch_mask_utf8_avx2(apus_utf8_state *state, uint8_t *target,
+                                                const uint8_t *source, size_t size, uint32_t key) {
+    return size <= 128 ? apus_mask_utf8_short_avx2(state, target, source, size, key)
+                       : apus_mask_utf8_avx2(state, target, source, size, key);
+}
+
+APUS_AVX512 APUS_INLINE bool batch_mask_utf8_avx512(apus_utf8_state *state, uint8_t *target,
+                                                    const uint8_t *source, size_t size,
+                                                    uint32_t key) {
+    return size <= 128 ? apus_mask_utf8_short_avx512(state, target, source, size, key)
+                       : apus_mask_utf8_avx512(state, target, source, size, key);
+}
+
+APUS_AVX2 APUS_INLINE void batch_mask_avx2(uint8_t *target, const uint8_t *source, size_t size,
+                                           uint32_t key) {
+    if (size <= 128) {
+        apus_mask_up_to_128(target, source, size, key);
+    } else {
+        apus_mask_avx2(target, source, size, key);
     }
-    *feed = at;
-    return result;
+}
+
+APUS_AVX512 APUS_INLINE void batch_mask_avx512(uint8_t *target, const uint8_t *source, size_t size,
+                                               uint32_t key) {
+    if (size <= 128) {
+        apus_mask_up_to_128(target, source, size, key);
+    } else {
+        apus_mask_avx512(target, source, size, key);
+    }
+}
+
+apus_result apus_batch_sse2(apus_feed *feed) {
+    APUS_RETURN_BATCH(feed, apus_mask_utf8_sse2, apus_mask_sse2);
 }
 
 APUS_AVX2 apus_result apus_batch_avx2(apus_feed *feed) {
-    apus_feed at = *feed;
-    apus_whole_message message;
-    apus_result result = APUS_OK;
-    while (result == APUS_OK && apus_whole_message_next(&at, &message)) {
-        uint8_t *bytes = message.payload;
-        size_t size = message.size;
-        uint32_t key = message.masking_key;
-        apus_utf8_state text = 0;
-        bool is_valid = true;
-        if (message.is_checked) {
-            is_valid = size <= 128 ? apus_mask_utf8_short_avx2(&text, bytes, bytes, size, key)
-                                   : apus_mask_utf8_avx2(&text, bytes, bytes, size, key);
-        } else if (size <= 128) {
-            apus_mask_up_to_128(bytes, bytes, size, key);
-        } else {
-            apus_mask_avx2(bytes, bytes, size, key);
-        }
-        result = apus_whole_message_end(&at, &message, is_valid && text == 0);
-    }
-    *feed = at;
-    return result;
+    APUS_RETURN_BATCH(feed, batch_mask_utf8_avx2, batch_mask_avx2);
 }
 
 APUS_AVX512 apus_result apus_batch_avx512(apus_feed *feed) {
-    apus_feed at = *feed;
-    apus_whole_message message;
-    apus_result result = APUS_OK;
-    while (result == APUS_OK && apus_whole_message_next(&at, &message)) {
-        uint8_t *bytes = message.payload;
-        size_t size = message.size;
-        uint32_t key = message.masking_key;
-        apus_utf8_state text = 0;
-        bool is_valid = true;
-        if (message.is_checked) {
-            is_valid = size <= 128 ? apus_mask_utf8_short_avx512(&text, bytes, bytes, size, key)
-                                   : apus_mask_utf8_avx512(&text, bytes, bytes, size, key);
-        } else if (size <= 128) {
-            apus_mask_up_to_128(bytes, bytes, size, key);
-        } else {
-            apus_mask_avx512(bytes, bytes, size, key);
-        }
-        result = apus_whole_message_end(&at, &message, is_valid && text == 0);
-    }
-    *feed = at;
-    return result;
+    APUS_RETURN_BATCH(feed, batch_mask_utf8_avx512, batch_mask_avx512);
 }
 
 #endif

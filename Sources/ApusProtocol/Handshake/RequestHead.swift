@@ -24,9 +24,6 @@ public struct RequestHead: Equatable, Sendable {
     /// The target as sent: visible ASCII, neither decoded nor normalised.
     public var target: String { text(targetRange) }
 
-    /// The y of HTTP/1.y; always 1, because every other version is refused with 505.
-    public var minorVersion: Int { 1 }
-
     /// How many field lines there are.
     public var fieldCount: Int { fields.count }
 

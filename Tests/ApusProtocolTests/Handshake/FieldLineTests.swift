@@ -85,7 +85,6 @@ struct `Field lines` {
         )
         #expect(head.method == "GET")
         #expect(head.target == "/index.html")
-        #expect(head.minorVersion == 1)
         #expect(head.fieldCount == 6)
         #expect(head.name(at: 3) == "X-Wide")
         #expect(head.value(at: 3) == "a  b")
