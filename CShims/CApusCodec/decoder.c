@@ -20,6 +20,12 @@ enum {
 
 enum { WHOLE_SIZE_MAX = UINT16_MAX };
 
+static void forget_target(apus_decoder *decoder) {
+    decoder->target = NULL;
+    decoder->target_size = 0;
+    decoder->target_used = 0;
+}
+
 void apus_decoder_options_init(apus_decoder_options *options, apus_role role) {
     *options = (apus_decoder_options){.frame_size_max = 1 << 20,
                                       .message_size_max = 1 << 20,
@@ -28,13 +34,34 @@ void apus_decoder_options_init(apus_decoder_options *options, apus_role role) {
                                       .check_utf8 = 1};
 }
 
+/* What else there is, a frame or a message sets when it begins. */
 void apus_decoder_init(apus_decoder *decoder, const apus_decoder_options *options) {
-    *decoder = (apus_decoder){.options = *options};
+    decoder->options = *options;
+    decoder->result = APUS_OK;
+    decoder->reading = IN_HEADER;
+    decoder->message_opcode = 0;
+    decoder->header_size = 0;
+    decoder->is_closing = 0;
+    forget_target(decoder);
+}
+
+bool apus_decoder_is_idle(const apus_decoder *decoder) {
+    return decoder->result == APUS_OK && decoder->reading == IN_HEADER &&
+           decoder->message_opcode == 0 && decoder->header_size == 0 && !decoder->is_closing;
+}
+
+void apus_decoder_set_target(apus_decoder *decoder, uint8_t *target, size_t size) {
+    if (decoder->message_opcode != 0) {
+        decoder->target = target;
+        decoder->target_size = size;
+        decoder->target_used = 0;
+    }
 }
 
 void apus_decoder_await_close(apus_decoder *decoder) {
     decoder->is_closing = 1;
     decoder->message_opcode = 0;
+    forget_target(decoder);
     if (decoder->reading == IN_PAYLOAD) {
         decoder->reading = IN_SKIPPED_PAYLOAD;
     }
@@ -138,22 +165,37 @@ static apus_event *add_event(apus_feed *feed) {
     return &feed->events[feed->event_count++];
 }
 
-static apus_result read_payload(apus_decoder *decoder, apus_feed *feed) {
+/* Unmasks and checks what follows of a payload: the same memory or disjoint. */
+static bool copy_payload(apus_decoder *decoder, uint8_t *target, const uint8_t *source,
+                         size_t size) {
     const apus_kernels *kernels = apus_kernels_current();
-    uint8_t *bytes = feed->bytes + feed->position;
+    uint32_t key = decoder->masking_key;
+    if (decoder->is_masked) {
+        if (decoder->is_checked) {
+            return kernels->mask_utf8(&decoder->text, target, source, size, key);
+        }
+        kernels->mask(target, source, size, key);
+        return true;
+    }
+    if (target != source && size > 0) {
+        memcpy(target, source, size);
+    }
+    return !decoder->is_checked || kernels->utf8(&decoder->text, target, size);
+}
+
+static apus_result read_payload(apus_decoder *decoder, apus_feed *feed) {
+    uint8_t *source = feed->bytes + feed->position;
+    size_t room = decoder->target_size - decoder->target_used;
+    bool is_to_target = room > 0;
+    uint8_t *target = is_to_target ? decoder->target + decoder->target_used : source;
     size_t left = feed->size - feed->position;
+    left = is_to_target && room < left ? room : left;
     bool ends_frame = decoder->payload_remaining <= left;
     size_t size = ends_frame ? (size_t)decoder->payload_remaining : left;
     bool ends_message = ends_frame && (decoder->frame_bits & APUS_FIN) != 0;
-    if (decoder->is_checked) {
-        bool is_valid = decoder->is_masked ? kernels->mask_utf8(&decoder->text, bytes, bytes, size,
-                                                                decoder->masking_key)
-                                           : kernels->utf8(&decoder->text, bytes, size);
-        if (!is_valid || (ends_message && decoder->text != 0)) {
-            return APUS_INVALID_UTF8;
-        }
-    } else if (decoder->is_masked) {
-        kernels->mask(bytes, bytes, size, decoder->masking_key);
+    bool is_valid = copy_payload(decoder, target, source, size);
+    if (!is_valid || (ends_message && decoder->is_checked && decoder->text != 0)) {
+        return APUS_INVALID_UTF8;
     }
     decoder->payload_remaining -= size;
     decoder->masking_key = apus_key_at(decoder->masking_key, size);
@@ -161,18 +203,22 @@ static apus_result read_payload(apus_decoder *decoder, apus_feed *feed) {
         decoder->reading = IN_HEADER;
     }
     if (size > 0 || ends_message) {
-        *add_event(feed) = (apus_event){.offset = feed->position,
-                                        .size = size,
-                                        .remaining = decoder->payload_remaining,
-                                        .kind = APUS_EVENT_MESSAGE_PART,
-                                        .opcode = decoder->message_opcode,
-                                        .reserved_bits = decoder->frame_bits & APUS_RESERVED_MASK,
-                                        .is_first = !decoder->has_delivered,
-                                        .is_last = ends_message};
+        *add_event(feed) =
+            (apus_event){.offset = is_to_target ? decoder->target_used : feed->position,
+                         .size = size,
+                         .remaining = decoder->payload_remaining,
+                         .kind = APUS_EVENT_MESSAGE_PART,
+                         .opcode = decoder->message_opcode,
+                         .reserved_bits = decoder->frame_bits & APUS_RESERVED_MASK,
+                         .is_first = !decoder->has_delivered,
+                         .is_last = ends_message,
+                         .place = is_to_target ? APUS_PLACE_TARGET : APUS_PLACE_FED};
         decoder->has_delivered = 1;
     }
+    decoder->target_used += is_to_target ? size : 0;
     if (ends_message) {
         decoder->message_opcode = 0;
+        forget_target(decoder);
     }
     feed->position += size;
     return APUS_OK;
@@ -192,14 +238,14 @@ static apus_result skip_payload(apus_decoder *decoder, apus_feed *feed) {
 
 /* The whole payload of a control frame, which offset leads to. */
 static apus_result end_control(apus_decoder *decoder, apus_feed *feed, const uint8_t *payload,
-                               size_t offset, size_t size, bool is_collected) {
+                               size_t offset, size_t size, apus_place place) {
     static const uint8_t kinds[] = {APUS_EVENT_CLOSE, APUS_EVENT_PING, APUS_EVENT_PONG};
     apus_event event = {.offset = offset,
                         .size = size,
                         .kind = kinds[decoder->frame_opcode - APUS_OPCODE_CLOSE],
                         .opcode = decoder->frame_opcode,
                         .reserved_bits = decoder->frame_bits & APUS_RESERVED_MASK,
-                        .is_collected = is_collected};
+                        .place = (uint8_t)place};
     decoder->reading = IN_HEADER;
     if (event.kind == APUS_EVENT_CLOSE) {
         apus_result result = apus_close_payload_decode(payload, size, &event.close_code);
@@ -227,7 +273,7 @@ static apus_result read_control(apus_decoder *decoder, apus_feed *feed) {
         if (decoder->is_masked) {
             apus_mask(bytes, remaining, decoder->masking_key, 0);
         }
-        apus_result result = end_control(decoder, feed, bytes, offset, remaining, false);
+        apus_result result = end_control(decoder, feed, bytes, offset, remaining, APUS_PLACE_FED);
         feed->position += result == APUS_OK ? remaining : 0;
         return result;
     }
@@ -249,7 +295,7 @@ static apus_result read_control(apus_decoder *decoder, apus_feed *feed) {
         apus_mask(decoder->control, decoder->control_size, decoder->masking_key, 0);
     }
     apus_result result =
-        end_control(decoder, feed, decoder->control, 0, decoder->control_size, true);
+        end_control(decoder, feed, decoder->control, 0, decoder->control_size, APUS_PLACE_DECODER);
     feed->position += result == APUS_OK ? size : 0;
     return result;
 }

@@ -60,17 +60,23 @@ extension DecoderLog {
 
     /// Feeds the pieces of a stream, each against a page that must not be touched; after the one
     /// with the index closingAfter the own side closes.
+    ///
+    /// With a seed, messages that are cut go on in targets of random room.
     init(
         feeding stream: [UInt8],
         cut pieces: [Range<Int>]? = nil,
         options: apus_decoder_options,
         eventCapacity: Int = 64,
-        closingAfter closingIndex: Int? = nil
+        closingAfter closingIndex: Int? = nil,
+        targetSeed: UInt64? = nil
     ) {
         var options = options
-        var decoder = apus_decoder()
+        var decoder = unsafe apus_decoder()
         unsafe apus_decoder_init(&decoder, &options)
         let buffer = GuardedBuffer(pageCount: 16)
+        let targets = GuardedBuffer(pageCount: 1)
+        var target = unsafe targets.last(0)
+        var random = SplitMix(seed: targetSeed ?? 0)
         var events = [apus_event](repeating: apus_event(), count: eventCapacity)
         for (index, piece) in (pieces ?? [0..<stream.count]).enumerated() {
             var rest = unsafe buffer.last(piece.count)
@@ -78,6 +84,10 @@ extension DecoderLog {
             while true {
                 var used = -1
                 var count = -1
+                if targetSeed != nil, Bool.random(using: &random) {
+                    unsafe target = targets.last(Int.random(in: 0...140, using: &random))
+                    unsafe apus_decoder_set_target(&decoder, target.baseAddress, target.count)
+                }
                 result = unsafe apus_decoder_feed(
                     &decoder,
                     rest.baseAddress,
@@ -90,7 +100,7 @@ extension DecoderLog {
                 #expect((0...rest.count).contains(used))
                 #expect((0...eventCapacity).contains(count))
                 for event in events.prefix(count) {
-                    unsafe append(event, of: &decoder, in: rest)
+                    unsafe append(event, of: &decoder, in: rest, or: target)
                 }
                 if result != APUS_OK {
                     unsafe expectRepetition(by: &decoder, of: rest)
@@ -111,18 +121,20 @@ extension DecoderLog {
     private mutating func append(
         _ event: apus_event,
         of decoder: inout apus_decoder,
-        in bytes: UnsafeMutableBufferPointer<UInt8>
+        in bytes: UnsafeMutableBufferPointer<UInt8>,
+        or target: UnsafeMutableBufferPointer<UInt8>
     ) {
         let range = event.offset..<event.offset + event.size
         let payload: [UInt8]
-        if event.is_collected != 0 {
+        switch apus_place(rawValue: UInt32(event.place)) {
+        case APUS_PLACE_DECODER:
             let collected = unsafe UnsafeBufferPointer(
                 start: apus_decoder_control_payload(&decoder),
                 count: 125
             )
             payload = unsafe Array(collected[range])
-        } else {
-            payload = unsafe Array(bytes[range])
+        case APUS_PLACE_TARGET: payload = unsafe Array(target[range])
+        default: payload = unsafe Array(bytes[range])
         }
         switch apus_event_kind(rawValue: UInt32(event.kind)) {
         case APUS_EVENT_MESSAGE_PART:

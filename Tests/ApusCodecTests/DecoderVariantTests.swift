@@ -36,7 +36,8 @@ extension InstructionSetTests {
                             feeding: stream,
                             cut: pieces,
                             options: options,
-                            eventCapacity: [1, 2, 64].randomElement(using: &random) ?? 1
+                            eventCapacity: [1, 2, 64].randomElement(using: &random) ?? 1,
+                            targetSeed: Bool.random(using: &random) ? random.next() : nil
                         )
                         #expect(log.withoutInvalidText() == expected, "seed \(seed)")
                     }

@@ -166,7 +166,8 @@ APUS_API apus_result apus_close_payload_decode(const uint8_t *bytes, size_t size
 
 /*
  * Feed it what comes from the network, cut anywhere; it answers with events, each a range of the
- * bytes that were fed, unmasked in place and, where text, checked.
+ * bytes that were fed, unmasked in place and, where text, checked. The rest of a long message may
+ * go straight to where it is wanted: apus_decoder_set_target.
  *
  *     apus_decoder_options options;
  *     apus_decoder_options_init(&options, APUS_SERVER);
@@ -207,25 +208,28 @@ APUS_API void apus_decoder_options_init(apus_decoder_options *options, apus_role
  * free. Its fields are private. */
 typedef struct apus_decoder {
     apus_decoder_options options;
+    int32_t result;
+    uint8_t reading;
+    uint8_t message_opcode;
+    uint8_t header_size;
+    uint8_t is_closing;
     uint64_t payload_remaining;
     uint64_t message_size;
     uint32_t fragment_count;
     uint32_t masking_key;
     apus_utf8_state text;
-    int32_t result;
-    uint8_t reading;
     uint8_t frame_bits;
     uint8_t frame_opcode;
     uint8_t is_masked;
-    uint8_t message_opcode;
     uint8_t is_checked;
+    uint8_t *target;
+    size_t target_size;
+    size_t target_used;
     uint8_t has_delivered;
     uint8_t control_size;
     uint8_t control[125];
-    uint8_t header_size;
     uint8_t header[APUS_HEADER_SIZE_MAX];
-    uint8_t is_closing;
-    uint8_t reserved[43];
+    uint8_t reserved[43 - 3 * sizeof(size_t)];
 } apus_decoder;
 
 typedef enum apus_event_kind {
@@ -235,8 +239,15 @@ typedef enum apus_event_kind {
     APUS_EVENT_CLOSE = 4         /* a whole frame: the last event of the connection */
 } apus_event_kind;
 
+/* What the offset of an event counts from. */
+typedef enum apus_place {
+    APUS_PLACE_FED = 0,     /* the bytes that were fed */
+    APUS_PLACE_DECODER = 1, /* apus_decoder_control_payload */
+    APUS_PLACE_TARGET = 2   /* the target of apus_decoder_set_target */
+} apus_place;
+
 typedef struct apus_event {
-    size_t offset;         /* where the bytes begin: in those fed, or see is_collected */
+    size_t offset;         /* where the bytes begin, see place */
     size_t size;           /* how many; of a close frame only its reason, which is UTF-8 */
     uint64_t remaining;    /* of a part: bytes of its frame that have not come yet */
     uint16_t close_code;   /* of a close frame: the peer's code, 1005 if it has none; else 0 */
@@ -245,10 +256,11 @@ typedef struct apus_event {
     uint8_t reserved_bits; /* RSV1-3 of the frame; text that begins with any is not checked */
     uint8_t is_first;      /* of a part: 1 if the message begins here */
     uint8_t is_last;       /* of a part: 1 if the message ends here */
-    uint8_t is_collected;  /* 1: offset counts from apus_decoder_control_payload */
+    uint8_t place;         /* an apus_place */
 } apus_event;
 
-/* Makes a decoder for a connection whose handshake is done; the options are copied. */
+/* Makes a decoder for a connection whose handshake is done; the options are copied. This costs a
+ * few nanoseconds, so that a connection between messages needs no decoder: apus_decoder_is_idle. */
 APUS_API void apus_decoder_init(apus_decoder *decoder, const apus_decoder_options *options);
 
 /*
@@ -271,13 +283,33 @@ APUS_API apus_result apus_decoder_feed(apus_decoder *decoder, uint8_t *bytes, si
                                        size_t *event_count);
 
 /*
+ * Where the rest of the message that is under way goes to: from the next call of feed on its parts
+ * are unmasked, and checked, into `target`, one behind the other, and the bytes fed stay as they
+ * were there. A message whose first part told how much is to come needs no copy of its own then.
+ *
+ * When the room is used up, or the message has ended, all is in place again; a part of which only
+ * the beginning fits becomes two events. No effect where no message is under way. May be called
+ * between any two feeds, and again, also with no room, which ends it; what is in the old target
+ * stays there. The target must not overlap the bytes fed, and has to last until the message ends,
+ * its room is used up, another one is set or a close frame is awaited.
+ */
+APUS_API void apus_decoder_set_target(apus_decoder *decoder, uint8_t *target, size_t size);
+
+/*
+ * Whether it is as apus_decoder_init left it, so that its memory may be used for something else,
+ * once the events are handled, and a new one made for the next bytes: between messages, nothing
+ * kept of a frame that came cut, no violation, no close frame seen and none awaited.
+ */
+APUS_API bool apus_decoder_is_idle(const apus_decoder *decoder);
+
+/*
  * To be called when your close frame is sent: from now on the only event is the peer's close frame,
  * §7.1.2. Messages, also the rest of one that has begun, pings and pongs are used up in silence,
  * and of the rules only those for headers and close frames count.
  */
 APUS_API void apus_decoder_await_close(apus_decoder *decoder);
 
-/* The memory that the offset of an event with is_collected counts from. */
+/* The memory that the offset of an event with APUS_PLACE_DECODER counts from. */
 APUS_API const uint8_t *apus_decoder_control_payload(const apus_decoder *decoder);
 
 /* ---- Opening handshake, §4.2.2 ---- */

@@ -2,17 +2,21 @@
 // SPDX-License-Identifier: Apache-2.0
 
 /*
- * The decoder: however a stream is cut, however many events there is room for and whatever variant
- * reads it, the events joined, the result and the bytes used are the same, and within the limits.
- * Input: role, whether text is checked, allowed bits and whether a close frame is awaited;
- * allowances; the three limits; where the close frame is awaited; where pieces start; cuts; whether
- * there is a lot of one byte at the end, and which; the rest is the stream.
+ * The decoder: however a stream is cut, however many events there is room for, whatever variant
+ * reads it, whether it goes to targets, and whether a decoder that is idle is made anew, the events
+ * joined, the result and the bytes used are the same, and within the limits.
+ * Input: role, whether text is checked, whether there are targets, allowed bits and whether a close
+ * frame is awaited; allowances; the three limits; where the close frame is awaited; where pieces
+ * start; cuts; whether there is a lot of one byte at the end, and which; where there are targets,
+ * how large they are; the rest is the stream.
  */
 
 #include "fuzz.h"
 #include "text.h"
 
 enum { LONG = 512, SHIFT_LIMIT = 64, CUTS = 3, MANY = 8, NO_LIMIT = 240, LOG_LIMIT = 1 << 20 };
+
+enum { ROOM_LIMIT = 96, GARBAGE = 0xA5 };
 
 typedef struct stream {
     apus_decoder_options options;
@@ -21,6 +25,8 @@ typedef struct stream {
     size_t await_at; /* above size: never */
     size_t shift;
     size_t cuts[CUTS];
+    bool has_targets;
+    uint8_t room;
 } stream;
 
 /* ---- What came out ---- */
@@ -53,7 +59,7 @@ static void note_part(record *to, const stream *of, const apus_event *event, con
     CHECK(event->is_first == !to->is_in_message);
     CHECK(event->size > 0 || event->is_last);
     CHECK(event->opcode == APUS_OPCODE_TEXT || event->opcode == APUS_OPCODE_BINARY);
-    CHECK(event->close_code == 0 && !event->is_collected);
+    CHECK(event->close_code == 0 && event->place != APUS_PLACE_DECODER);
     if (event->is_first) {
         to->message_size = 0;
         to->frame_count = 0;
@@ -92,6 +98,7 @@ static void note_part(record *to, const stream *of, const apus_event *event, con
 }
 
 static void note_control(record *to, const apus_event *event, const uint8_t *payload) {
+    CHECK(event->place != APUS_PLACE_TARGET);
     CHECK(event->size <= 125 && event->remaining == 0 && !event->is_first && !event->is_last);
     static const uint8_t opcodes[] = {[APUS_EVENT_PING] = APUS_OPCODE_PING,
                                       [APUS_EVENT_PONG] = APUS_OPCODE_PONG,
@@ -116,20 +123,83 @@ typedef struct feeder {
     size_t capacity;
     exact piece; /* as large as the last one */
     size_t piece_size;
+    exact target;
+    size_t target_size;
+    size_t target_used;
+    uint32_t targets; /* how many there were */
     bool is_awaiting;
 } feeder;
 
-static void note_events(record *to, const feeder *by, const uint8_t *bytes, size_t used,
-                        size_t count) {
+static void drop_target(feeder *by) {
+    if (by->target.allocation != NULL) {
+        exact_end(by->target);
+    }
+    by->target = (exact){0};
+    by->target_size = by->target_used = 0;
+}
+
+/* A new one once in a while; in memory of its own, as small as it is said to be. */
+static void set_target(feeder *by) {
+    uint32_t number = by->of->room * 40503u + by->targets++ * 2654435761u;
+    if (!by->of->has_targets || number >> 30 == 0) {
+        return;
+    }
+    /* An old one that is not in use by now is not used again, even where no new one is taken. */
+    bool is_taken = by->decoder.message_opcode != 0;
+    exact fresh = exact_make(ROOM_LIMIT, 0);
+    size_t size = (number >> 8) % (ROOM_LIMIT + 1);
+    uint8_t *end = fresh.bytes + ROOM_LIMIT - size;
+    apus_decoder_set_target(&by->decoder, end, size);
+    drop_target(by);
+    if (is_taken) {
+        by->target = (exact){fresh.allocation, end, ROOM_LIMIT - size};
+        by->target_size = size;
+    } else {
+        exact_end(fresh);
+    }
+}
+
+/* Where the bytes of an event are; those in a target follow each other. */
+static const uint8_t *base_of(feeder *by, const apus_event *event, const uint8_t *bytes,
+                              size_t used) {
+    const uint8_t *base = bytes;
+    size_t limit = used;
+    if (event->place == APUS_PLACE_DECODER) {
+        base = apus_decoder_control_payload(&by->decoder);
+        limit = 125;
+    } else if (event->place == APUS_PLACE_TARGET) {
+        CHECK(event->offset == by->target_used);
+        base = by->target.bytes;
+        limit = by->target_size;
+        by->target_used += event->size;
+    }
+    CHECK(event->offset <= limit && event->size <= limit - event->offset);
+    return base;
+}
+
+/* Only what events refer to was changed in the bytes that were used. */
+static void check_untouched(const feeder *by, const uint8_t *bytes, const uint8_t *wire,
+                            size_t used, size_t count) {
+    size_t at = 0;
+    for (size_t i = 0; i < count; i++) {
+        const apus_event *event = &by->events[i];
+        if (event->place == APUS_PLACE_FED) {
+            bool has_code = event->kind == APUS_EVENT_CLOSE && event->close_code != 1005;
+            size_t start = event->offset - (has_code ? 2 : 0);
+            CHECK(start >= at && memcmp(bytes + at, wire + at, start - at) == 0);
+            at = event->offset + event->size;
+        }
+    }
+    CHECK(memcmp(bytes + at, wire + at, used - at) == 0);
+}
+
+static void note_events(record *to, feeder *by, const uint8_t *bytes, size_t used, size_t count) {
     size_t collected = 0;
     for (size_t i = 0; i < count; i++) {
         const apus_event *event = &by->events[i];
-        size_t limit = event->is_collected ? 125 : used;
-        const uint8_t *base =
-            event->is_collected ? apus_decoder_control_payload(&by->decoder) : bytes;
-        CHECK(event->offset <= limit && event->size <= limit - event->offset);
+        const uint8_t *base = base_of(by, event, bytes, used);
         CHECK(!to->is_closed);
-        collected += event->is_collected;
+        collected += event->place == APUS_PLACE_DECODER;
         if (event->kind == APUS_EVENT_MESSAGE_PART) {
             CHECK(!by->is_awaiting);
             note_part(to, by->of, event, base + event->offset);
@@ -139,6 +209,15 @@ static void note_events(record *to, const feeder *by, const uint8_t *bytes, size
         }
     }
     CHECK(collected <= 1);
+}
+
+/* An idle decoder is as good as a new one, whatever the new one's memory held. */
+static void renew_if_idle(feeder *by) {
+    if (apus_decoder_is_idle(&by->decoder)) {
+        memset(&by->decoder, GARBAGE, sizeof by->decoder);
+        apus_decoder_init(&by->decoder, &by->of->options);
+        CHECK(apus_decoder_is_idle(&by->decoder));
+    }
 }
 
 /* A violation is for good: nothing is used, nothing written. */
@@ -172,12 +251,17 @@ static void feed_piece(feeder *by, record *to, size_t start, size_t end) {
     for (size_t position = 0; position < size && to->result == APUS_OK;) {
         uint8_t *bytes = by->piece.bytes + position;
         size_t left = size - position, used = SIZE_MAX, count = SIZE_MAX;
+        set_target(by);
         to->result =
             apus_decoder_feed(&by->decoder, bytes, left, &used, by->events, by->capacity, &count);
         CHECK(to->result != APUS_INCOMPLETE);
         CHECK(used <= left && count <= by->capacity);
         CHECK(to->result != APUS_OK || used > 0);
         note_events(to, by, bytes, used, count);
+        if (!by->is_awaiting) {
+            check_untouched(by, bytes, wire + position, used, count);
+        }
+        renew_if_idle(by);
         position += used;
         to->used += used;
         CHECK(is_invalid_payload(to->result) ||
@@ -202,6 +286,7 @@ static void read_stream(record *to, const stream *of, way cut, size_t capacity) 
     feeder by = {.of = of, .capacity = capacity};
     by.events = malloc(capacity * sizeof *by.events);
     CHECK(by.events != NULL);
+    memset(&by.decoder, GARBAGE, sizeof by.decoder);
     apus_decoder_init(&by.decoder, &of->options);
     memset(&to->log_size, 0, sizeof *to - offsetof(record, log_size));
     for (size_t start = 0; start < of->size && to->result == APUS_OK;) {
@@ -221,6 +306,7 @@ static void read_stream(record *to, const stream *of, way cut, size_t capacity) 
     if (by.piece.allocation != NULL) {
         exact_end(by.piece);
     }
+    drop_target(&by);
     free(by.events);
 }
 
@@ -259,6 +345,8 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t data_size) {
     /* Once in a while the kernels' loops over many blocks. */
     size_t more = take(&from, 1) >= NO_LIMIT ? LONG : 0;
     uint8_t filler = (uint8_t)take(&from, 1);
+    of.has_targets = (how & 8) != 0;
+    of.room = of.has_targets ? (uint8_t)take(&from, 1) : 0;
     of.size = from.size + more;
     of.await_at = (how & 0x80) != 0 ? await_at % (of.size + 1) : SIZE_MAX;
     for (size_t i = 0; i < CUTS; i++) {
