@@ -25,7 +25,7 @@ public struct ClosePayload: Hashable, Sendable {
             let payload = unsafe UnsafeBufferPointer(rebasing: buffer[range])
             return unsafe apus_close_payload_decode(payload.baseAddress, payload.count, &code)
         }
-        guard result == APUS_OK else { return .violation(CodecViolation(result)) }
+        guard result == APUS_OK else { return .violation(ProtocolViolation(result)) }
         return .payload(
             ClosePayload(
                 code: CloseCode(rawValue: code),
@@ -40,5 +40,5 @@ public enum ClosePayloadDecoding: Hashable, Sendable {
     /// A payload that follows the rules.
     case payload(ClosePayload)
     /// The rule that the peer broke.
-    case violation(CodecViolation)
+    case violation(ProtocolViolation)
 }

@@ -84,7 +84,7 @@ public struct FrameHeader: Hashable, Sendable {
         }
         if result == APUS_OK { return .header(FrameHeader(header)) }
         if result == APUS_INCOMPLETE { return .incomplete }
-        return .violation(CodecViolation(result))
+        return .violation(ProtocolViolation(result))
     }
 
     @inlinable
@@ -135,5 +135,5 @@ public enum FrameHeaderDecoding: Hashable, Sendable {
     /// Fine so far, but more bytes are needed.
     case incomplete
     /// The rule that the peer broke.
-    case violation(CodecViolation)
+    case violation(ProtocolViolation)
 }

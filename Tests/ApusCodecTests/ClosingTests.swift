@@ -1,7 +1,7 @@
 // This source file is part of the Apus project
 // SPDX-License-Identifier: Apache-2.0
 
-import ApusCodec
+@testable import ApusCodec
 import CApusCodec
 import Testing
 
@@ -64,7 +64,7 @@ import Testing
     }
 }
 
-@Suite("Codec violation") struct CodecViolationTests {
+@Suite("Protocol violation") struct ProtocolViolationTests {
     static let closeCodes: [(apus_result, UInt16)] = [
         (APUS_OK, 0), (APUS_INCOMPLETE, 0), (APUS_RESERVED_BITS, 1002),
         (APUS_RESERVED_OPCODE, 1002), (APUS_CONTROL_FRAGMENTED, 1002),
@@ -80,19 +80,32 @@ import Testing
         #expect(apus_result_close_code(result) == code)
     }
 
-    @Test(arguments: [
-        (CodecViolation.reservedBits, "5.2"), (.reservedOpcode, "5.2"),
-        (.fragmentedControlFrame, "5.5"), (.oversizedControlFrame, "5.5"),
-        (.nonMinimalLength, "5.2"), (.lengthTopBit, "5.2"), (.missingMask, "5.1"),
-        (.unexpectedMask, "5.1"), (.closePayloadTooShort, "5.5.1"), (.invalidCloseCode, "7.4"),
-        (.invalidUTF8, "8.1"),
-    ])
-    func `every violation names its section and its close code`(
-        violation: CodecViolation,
-        section: String
-    ) {
+    static let violations: [(apus_result, ProtocolViolation, section: String)] = [
+        (APUS_RESERVED_BITS, .reservedBits, "5.2"),
+        (APUS_RESERVED_OPCODE, .reservedOpcode, "5.2"),
+        (APUS_CONTROL_FRAGMENTED, .fragmentedControlFrame, "5.5"),
+        (APUS_CONTROL_TOO_LONG, .oversizedControlFrame, "5.5"),
+        (APUS_LENGTH_NOT_MINIMAL, .nonMinimalLength, "5.2"),
+        (APUS_LENGTH_TOP_BIT, .lengthTopBit, "5.2"),
+        (APUS_MASK_MISSING, .missingMask, "5.1"),
+        (APUS_MASK_UNEXPECTED, .unexpectedMask, "5.1"),
+        (APUS_INVALID_UTF8, .invalidUTF8, "8.1"),
+        (APUS_CLOSE_PAYLOAD_TOO_SHORT, .closePayloadTooShort, "5.5.1"),
+        (APUS_CLOSE_CODE_INVALID, .invalidCloseCode, "7.4"),
+        (APUS_CONTINUATION_UNEXPECTED, .continuationWithoutStart, "5.4"),
+        (APUS_CONTINUATION_MISSING, .interleavedMessage, "5.4"),
+        (APUS_FRAME_TOO_BIG, .frameTooBig, "10.4"),
+        (APUS_MESSAGE_TOO_BIG, .messageTooBig, "10.4"),
+        (APUS_TOO_MANY_FRAGMENTS, .tooManyFragments, "10.4"),
+    ]
+
+    @Test(arguments: violations.indices)
+    func `every broken rule names its section, its close code and a reason that fits`(index: Int) {
+        let (result, violation, section) = Self.violations[index]
+        #expect(ProtocolViolation(result) == violation)
         #expect(violation.rfcSection == section)
-        #expect(violation.closeCode == (section == "8.1" ? .invalidPayload : .protocolError))
+        #expect(violation.closeCode.rawValue == apus_result_close_code(result))
+        #expect((1...123).contains(violation.description.utf8.count))
     }
 
     @Test func `the version is that of the header`() {

@@ -95,7 +95,7 @@ extension DecoderLog {
         }
     }
 
-    private static func result(of violation: CodecViolation) -> apus_result {
+    private static func result(of violation: ProtocolViolation) -> apus_result {
         switch violation {
         case .reservedBits: APUS_RESERVED_BITS
         case .reservedOpcode: APUS_RESERVED_OPCODE
@@ -108,6 +108,11 @@ extension DecoderLog {
         case .invalidUTF8: APUS_INVALID_UTF8
         case .closePayloadTooShort: APUS_CLOSE_PAYLOAD_TOO_SHORT
         case .invalidCloseCode: APUS_CLOSE_CODE_INVALID
+        case .continuationWithoutStart: APUS_CONTINUATION_UNEXPECTED
+        case .interleavedMessage: APUS_CONTINUATION_MISSING
+        case .frameTooBig: APUS_FRAME_TOO_BIG
+        case .messageTooBig: APUS_MESSAGE_TOO_BIG
+        case .tooManyFragments: APUS_TOO_MANY_FRAGMENTS
         }
     }
 }

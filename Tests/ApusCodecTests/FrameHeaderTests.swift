@@ -124,7 +124,7 @@ import Testing
     }
 
     /// Bytes whose last one proves the violation.
-    static let illegal: [(bytes: [UInt8], role: Role, violation: CodecViolation)] = [
+    static let illegal: [(bytes: [UInt8], role: Role, violation: ProtocolViolation)] = [
         ([0xC1], .server, .reservedBits),
         ([0xA1], .server, .reservedBits),
         ([0x91], .client, .reservedBits),

@@ -185,9 +185,27 @@ public final class WebSocketConnection {
         return taken
     }
 
-    func deliverPing() throws { try handlers?.ping?(machine.value.controlPayload) }
-
-    func deliverPong() throws { try handlers?.pong?(machine.value.controlPayload) }
+    /// Feeds the machine; the rest of a message that has begun goes where its beginning is.
+    func receive(
+        _ bytes: inout MutableSpan<UInt8>,
+        from position: inout Int,
+        into batch: inout ReceivedBatch,
+        at now: Instant
+    ) {
+        guard assembly.isEmpty else {
+            assembly.withRoom { room in
+                machine.value.receive(
+                    &bytes,
+                    from: &position,
+                    into: &batch,
+                    continuingIn: &room,
+                    at: now
+                )
+            }
+            return
+        }
+        machine.value.receive(&bytes, from: &position, into: &batch, at: now)
+    }
 }
 
 /// What a connection asks of the worker that it belongs to.

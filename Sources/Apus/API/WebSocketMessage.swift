@@ -1,7 +1,7 @@
 // This source file is part of the Apus project
 // SPDX-License-Identifier: Apache-2.0
 
-public import ApusProtocol
+public import ApusCodec
 
 /// A message as its handler sees it: valid text, or bytes, borrowed until the handler returns.
 ///

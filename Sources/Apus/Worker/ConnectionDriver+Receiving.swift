@@ -62,37 +62,55 @@ extension ConnectionDriver where Ring: ~Copyable {
         guard let webSocket = connection.webSocket else { return }
         var span = unsafe MutableSpan<UInt8>(_unsafeBytes: bytes)
         var position = start
-        while true {
-            let action = webSocket.machine.value.received(&span, from: &position, at: now)
-            switch action {
-            case .needMoreBytes:
-                return
-            case .message(let part):
-                unsafe deliver(part, of: bytes, to: webSocket, on: connection)
-            case .ping:
-                answerPing(of: webSocket, on: connection)
-            case .pong:
-                tell(webSocket, on: connection) { try webSocket.deliverPong() }
-            case .peerClosed(let code, let reply):
-                if reply {
-                    appendClose(code == .noStatusReceived ? nil : code, reason: "", on: connection)
-                }
-                end(webSocket, on: connection)
-                if connection.output.value.isEmpty {
-                    // It answers our Close, so it has read all that we sent: nothing to wait for.
-                    drop(connection)
-                } else {
-                    // Ours is its answer, or crossed it and still waits behind what was sent before.
-                    finish(connection)
-                }
-            case .fail(let violation, let sendClose):
-                counters.protocolViolations += 1
-                if sendClose {
-                    appendClose(violation.closeCode, reason: "\(violation)", on: connection)
-                }
-                end(webSocket, on: connection)
+        repeat {
+            webSocket.receive(&span, from: &position, into: &batch.value, at: now)
+            while let action = webSocket.machine.value.nextAction(
+                of: &batch.value,
+                in: span.span,
+                at: now
+            ) {
+                unsafe perform(action, with: bytes, for: webSocket, on: connection)
+            }
+        } while position < span.count
+    }
+
+    private func perform(
+        _ action: ConnectionAction,
+        with bytes: UnsafeMutableRawBufferPointer,
+        for webSocket: WebSocketConnection,
+        on connection: Connection
+    ) {
+        switch action {
+        case .message(let part):
+            unsafe deliver(part, of: bytes, to: webSocket, on: connection)
+        case .ping:
+            appendPong(batch.value.controlPayload, on: connection)
+            tell(webSocket, on: connection) {
+                try webSocket.handlers?.ping?(batch.value.controlPayload)
+            }
+        case .pong:
+            tell(webSocket, on: connection) {
+                try webSocket.handlers?.pong?(batch.value.controlPayload)
+            }
+        case .peerClosed(let code, let reply):
+            if reply {
+                appendClose(code == .noStatusReceived ? nil : code, reason: "", on: connection)
+            }
+            end(webSocket, on: connection)
+            if connection.output.value.isEmpty {
+                // It answers our Close, so it has read all that we sent: nothing to wait for.
+                drop(connection)
+            } else {
+                // Ours is its answer, or crossed it and still waits behind what was sent before.
                 finish(connection)
             }
+        case .fail(let violation, let sendClose):
+            counters.protocolViolations += 1
+            if sendClose {
+                appendClose(violation.closeCode, reason: "\(violation)", on: connection)
+            }
+            end(webSocket, on: connection)
+            finish(connection)
         }
     }
 
@@ -103,16 +121,18 @@ extension ConnectionDriver where Ring: ~Copyable {
         to webSocket: WebSocketConnection,
         on connection: Connection
     ) {
-        let memory = unsafe UnsafeRawBufferPointer(rebasing: bytes[part.range])
-        guard !(part.isFirst && part.isLast) else {
-            unsafe deliver(part.kind, memory, to: webSocket, on: connection)
-            return
+        if part.payload.place == .received {
+            let memory = unsafe UnsafeRawBufferPointer(rebasing: bytes[part.payload.range])
+            if part.isFirst, part.isLast {
+                unsafe deliver(part.kind, memory, to: webSocket, on: connection)
+                return
+            }
+            unsafe webSocket.assembly.append(
+                memory,
+                remaining: part.remainingByteCount,
+                from: &messageBuffers.value
+            )
         }
-        unsafe webSocket.assembly.append(
-            memory,
-            remaining: part.remainingByteCount,
-            from: &messageBuffers.value
-        )
         guard part.isLast else { return }
         // Taken out first: the handler may end the connection, and that frees what it holds.
         var assembly = webSocket.takeAssembly()
@@ -134,11 +154,6 @@ extension ConnectionDriver where Ring: ~Copyable {
         } catch {
             handlerFailed(error, of: webSocket, on: connection)
         }
-    }
-
-    private func answerPing(of webSocket: WebSocketConnection, on connection: Connection) {
-        appendPong(webSocket.machine.value.controlPayload, on: connection)
-        tell(webSocket, on: connection) { try webSocket.deliverPing() }
     }
 
     /// Calls a handler; an error that it throws closes this connection (1011), and only this one.

@@ -36,6 +36,8 @@ final class ConnectionDriver<Ring: RingVerbs & ~Copyable> {
     let outputPool = Pinned(OutputPool())
     let messageBuffers = Pinned(MessageBufferPool())
     let sendScratch = SendScratch()
+    /// What the bytes that are being read hold; one is enough, since reading them is never nested.
+    let batch = Pinned(ReceivedBatch())
 
     /// The time of this turn.
     var now: Instant

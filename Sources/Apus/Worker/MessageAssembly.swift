@@ -87,6 +87,14 @@ struct MessageAssembly: ~Copyable {
         byteCount = needed
     }
 
+    /// Lends the room behind the bytes so far; what was put there belongs to the message.
+    mutating func withRoom(_ body: (inout OutputSpan<UInt8>) -> Void) {
+        let memory = unsafe buffer.bindMemory(to: UInt8.self)
+        var room = unsafe OutputSpan(buffer: memory, initializedCount: byteCount)
+        body(&room)
+        byteCount = unsafe room.finalize(for: memory)
+    }
+
     /// Gives the memory back.
     mutating func removeAll(to pool: inout MessageBufferPool) {
         byteCount = 0

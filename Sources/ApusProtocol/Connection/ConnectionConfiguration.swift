@@ -1,6 +1,8 @@
 // This source file is part of the Apus project
 // SPDX-License-Identifier: Apache-2.0
 
+import ApusCodec
+
 /// What holds for every connection of a server: limits and times.
 ///
 /// One immutable object shared by all machines, so that an idle connection carries one reference.
@@ -25,6 +27,9 @@ public final class ConnectionConfiguration: Sendable {
     /// How long the closing handshake may take before the transport is closed without it.
     public let closeTimeout: Interval
 
+    private let serverOptions: MessageDecoder.Options
+    private let clientOptions: MessageDecoder.Options
+
     /// The defaults are those of the command line.
     public init(
         frameByteCountMax: UInt64 = 1 << 20,
@@ -40,5 +45,21 @@ public final class ConnectionConfiguration: Sendable {
         self.keepaliveInterval = keepaliveInterval
         self.keepaliveGracePeriod = keepaliveGracePeriod
         self.closeTimeout = closeTimeout
+        func options(_ role: Role) -> MessageDecoder.Options {
+            var options = MessageDecoder.Options(role: role)
+            options.frameByteCountMax = frameByteCountMax
+            options.messageByteCountMax = messageByteCountMax
+            options.fragmentCountMax = fragmentCountMax
+            return options
+        }
+        serverOptions = options(.server)
+        clientOptions = options(.client)
+    }
+
+    func decoderOptions(for role: Role) -> MessageDecoder.Options {
+        switch role {
+        case .server: serverOptions
+        case .client: clientOptions
+        }
     }
 }

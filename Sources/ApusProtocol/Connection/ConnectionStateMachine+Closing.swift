@@ -11,10 +11,7 @@ extension ConnectionStateMachine {
     public mutating func close(at now: Instant) -> Bool {
         guard case .open = state else { return false }
         state = .closing(deadline: now.advanced(by: configuration.closeTimeout))
-        message = nil
-        if case .payload(let progress) = reading {
-            reading = .discarded(remaining: UInt64(progress.remaining))
-        }
+        box?.decoder.awaitClose()
         return true
     }
 
@@ -47,26 +44,20 @@ extension ConnectionStateMachine {
         return .fail(violation, sendClose: fail(with: ours, at: now))
     }
 
-    mutating func endControlFrame(_ opcode: Opcode, at now: Instant) -> ConnectionAction {
-        switch opcode {
-        case .ping: return .ping
-        case .pong: return .pong
-        default: break
-        }
-        switch ClosePayload.decode(controlPayload.span, range: 0..<controlPayload.count) {
-        case .violation(let violation):
-            return fail(.codec(violation), at: now)
-        case .payload(let close):
-            let reply = isOpen
-            let reason = String(decoding: controlPayload[close.reasonRange], as: UTF8.self)
-            end(with: ConnectionOutcome(code: close.code, reason: reason), at: now)
-            return .peerClosed(code: close.code, reply: reply)
-        }
+    mutating func peerClosed(
+        _ code: CloseCode,
+        reason: [UInt8],
+        at now: Instant
+    ) -> ConnectionAction {
+        let reply = isOpen
+        let reason = String(decoding: reason, as: UTF8.self)
+        end(with: ConnectionOutcome(code: code, reason: reason), at: now)
+        return .peerClosed(code: code, reply: reply)
     }
 
     private mutating func end(with outcome: ConnectionOutcome, at now: Instant) {
         self.outcome = outcome
-        message = nil
+        box = nil
         // A deadline that runs already is kept: a peer cannot prolong its own end.
         if case .closing(let deadline) = state {
             state = .closed(deadline: deadline)

@@ -18,7 +18,8 @@ public import ApusCodec
 /// - closing: our Close went out. Nothing but the peer's Close is processed, the rest is skipped.
 /// - closed: whatever comes is skipped; the caller ends the transport.
 ///
-/// What is read next is a state of its own (``Reading``), with just the data that this state has.
+/// Where in a frame and a message the next byte lies is the business of a ``MessageDecoder``. Between
+/// messages that has nothing to remember, so an idle connection has none.
 public struct ConnectionStateMachine: ~Copyable {
     enum State {
         case open
@@ -26,51 +27,22 @@ public struct ConnectionStateMachine: ~Copyable {
         case closed(deadline: Instant)
     }
 
-    /// Where in a frame the next byte lies.
-    enum Reading {
-        /// In a header, of which these bytes came already.
-        case header(PartialHeader)
-        /// In the payload of a data frame.
-        case payload(PayloadProgress)
-        /// In the payload of a control frame, collected in `controlPayload`.
-        case control(opcode: Opcode, key: MaskingKey?, remaining: Int)
-        /// In a payload that nobody wants.
-        case discarded(remaining: UInt64)
-    }
+    /// A decoder that remembers something, outside of the machine: most connections need none.
+    final class DecoderBox {
+        var decoder: MessageDecoder
 
-    /// The start of a header that a buffer ended in.
-    struct PartialHeader {
-        var bytes = InlineArray<14, UInt8>(repeating: 0)
-        var byteCount = 0
-    }
-
-    struct PayloadProgress {
-        var remaining: Int
-        var key: MaskingKey?
-        var offset: Int
-        var isFinal: Bool
-    }
-
-    /// A message whose last frame has not ended.
-    struct MessageProgress {
-        var kind: MessageKind
-        var byteCount: UInt64 = 0
-        var fragmentCount: UInt32 = 0
-        var validator = UTF8Validator()
-        var hasDelivered = false
+        init(_ decoder: MessageDecoder) {
+            self.decoder = decoder
+        }
     }
 
     let configuration: ConnectionConfiguration
     let role: Role
     var state = State.open
-    var reading = Reading.header(PartialHeader())
-    var message: MessageProgress?
+    var box: DecoderBox?
     var lastActivity: Instant
     var pingSent: Instant?
     var outcome: ConnectionOutcome?
-
-    /// The unmasked payload of the last control frame, up to 125 bytes; valid until the next call.
-    public internal(set) var controlPayload: [UInt8] = []
 
     /// A connection whose handshake ended at `now`.
     public init(

@@ -19,8 +19,9 @@ struct ByteFeeder {
         from wire: [UInt8],
         sourceLocation: SourceLocation = #_sourceLocation
     ) {
-        for pieces in Self.cuts(of: wire.count) {
-            let endpoint = endpoint(sourceLocation)
+        for (index, pieces) in Self.cuts(of: wire.count).enumerated() {
+            // The rest of a cut message finds no room, a little, or more than it needs.
+            let endpoint = endpoint(sourceLocation, targetRoom: [0, 3, 4096][index % 3])
             for piece in pieces {
                 endpoint.feed(wire[piece])
             }
@@ -43,7 +44,7 @@ struct ByteFeeder {
 
     /// How many bytes had come when the machine gave the connection up; nil if it did not.
     func byteCountBeforeFailure(in wire: [UInt8]) -> Int? {
-        let endpoint = endpoint(#_sourceLocation)
+        let endpoint = endpoint(#_sourceLocation, targetRoom: 0)
         for index in wire.indices {
             endpoint.feed(wire[index...index])
             if case .fail = endpoint.events.last { return index + 1 }
@@ -51,8 +52,13 @@ struct ByteFeeder {
         return nil
     }
 
-    private func endpoint(_ sourceLocation: SourceLocation) -> Endpoint {
-        let endpoint = Endpoint(role, configuration, sourceLocation: sourceLocation)
+    private func endpoint(_ sourceLocation: SourceLocation, targetRoom: Int) -> Endpoint {
+        let endpoint = Endpoint(
+            role,
+            configuration,
+            targetRoom: targetRoom,
+            sourceLocation: sourceLocation
+        )
         if isClosing { _ = endpoint.machine.close(at: .zero) }
         return endpoint
     }

@@ -33,7 +33,7 @@ import Testing
     @Test(arguments: bothRoles)
     func `endpoint refuses a Close of one byte`(role: Role) {
         let wire = WireBytes(to: role).frame(.close, [3])
-        ByteFeeder(role: role).expect(.fail(.codec(.closePayloadTooShort)), from: wire)
+        ByteFeeder(role: role).expect(.fail(.closePayloadTooShort), from: wire)
     }
 
     @Test(
@@ -46,8 +46,8 @@ import Testing
     func `endpoint refuses a code that must not be on the wire`(code: UInt16, role: Role) {
         let peer = WireBytes(to: role)
         let feeder = ByteFeeder(role: role)
-        feeder.expect(.fail(.codec(.invalidCloseCode)), from: peer.close(code))
-        feeder.expect(.fail(.codec(.invalidCloseCode)), from: peer.close(code, [0x61]))
+        feeder.expect(.fail(.invalidCloseCode), from: peer.close(code))
+        feeder.expect(.fail(.invalidCloseCode), from: peer.close(code, [0x61]))
     }
 
     @Test(
@@ -58,7 +58,7 @@ import Testing
     )
     func `endpoint refuses a reason that is not UTF-8`(reason: [UInt8], role: Role) {
         let wire = WireBytes(to: role).close(1000, reason)
-        ByteFeeder(role: role).expect(.fail(.codec(.invalidUTF8)), from: wire)
+        ByteFeeder(role: role).expect(.fail(.invalidUTF8), from: wire)
     }
 
     @Test(arguments: [0, 1, 122, 123], bothRoles)
@@ -73,7 +73,7 @@ import Testing
     @Test(arguments: bothRoles)
     func `endpoint refuses a reason of 124 bytes`(role: Role) {
         let wire = WireBytes(to: role).close(1000, [UInt8](repeating: 0x61, count: 124))
-        ByteFeeder(role: role).expect(.fail(.codec(.oversizedControlFrame)), from: wire)
+        ByteFeeder(role: role).expect(.fail(.oversizedControlFrame), from: wire)
     }
 
     @Test(arguments: bothRoles)
@@ -97,7 +97,7 @@ import Testing
         let peer = WireBytes(to: role)
         let bad = peer.header(firstByte: 0xF1, length: [0])
         for wire in [bad, peer.text("a"), peer.ping([1]), peer.close(1000)] {
-            ByteFeeder(role: role).expect(.fail(.codec(.reservedBits)), from: bad + wire)
+            ByteFeeder(role: role).expect(.fail(.reservedBits), from: bad + wire)
         }
     }
 }

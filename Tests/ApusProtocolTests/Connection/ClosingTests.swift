@@ -52,15 +52,15 @@ import Testing
     func `sends no second Close for a violation`(role: Role) {
         let peer = WireBytes(to: role)
         feeder(role).expect(
-            .fail(.codec(.reservedOpcode), sendClose: false),
+            .fail(.reservedOpcode, sendClose: false),
             from: peer.text("a") + peer.header(firstByte: 0x83, length: [0]) + peer.close(1000)
         )
         feeder(role).expect(
-            .fail(.codec(.invalidCloseCode), sendClose: false),
+            .fail(.invalidCloseCode, sendClose: false),
             from: peer.close(1005)
         )
         feeder(role).expect(
-            .fail(.codec(.invalidUTF8), sendClose: false),
+            .fail(.invalidUTF8, sendClose: false),
             from: peer.close(1000, [0xFF])
         )
     }

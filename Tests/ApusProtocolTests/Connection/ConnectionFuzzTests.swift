@@ -27,8 +27,8 @@ import Testing
                 [Int.random(in: 0...wire.count, using: &stream.random)],
                 wire.indices.filter { _ in Int.random(in: 0..<5, using: &stream.random) == 0 },
             ]
-            for cut in cuts {
-                let pieces = endpoint(fed: wire, cutBefore: cut, role)
+            for (cut, targetRoom) in zip(cuts, [5, 4096, 0]) {
+                let pieces = endpoint(fed: wire, cutBefore: cut, role, targetRoom: targetRoom)
                 let description = Comment("seed \(seed), stream \(index): \(wire), cut at \(cut)")
                 #expect(pieces.events == whole.events, description)
                 #expect(pieces.machine.closeOutcome == whole.machine.closeOutcome, description)
@@ -81,8 +81,18 @@ import Testing
         }
     }
 
-    private func endpoint(fed wire: [UInt8], cutBefore cuts: [Int], _ role: Role) -> Endpoint {
-        let endpoint = Endpoint(role, Self.configuration)
+    private func endpoint(
+        fed wire: [UInt8],
+        cutBefore cuts: [Int],
+        _ role: Role,
+        targetRoom: Int = 0
+    ) -> Endpoint {
+        let endpoint = Endpoint(
+            role,
+            Self.configuration,
+            targetRoom: targetRoom,
+            batchCapacity: 3
+        )
         var start = 0
         for end in cuts + [wire.count] {
             endpoint.feed(wire[start..<end])

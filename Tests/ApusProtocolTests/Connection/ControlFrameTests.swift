@@ -11,9 +11,9 @@ import Testing
     func `endpoint refuses a fragmented control frame`(firstByte: UInt8, role: Role) {
         let peer = WireBytes(to: role)
         let wire = peer.header(firstByte: firstByte, length: [0])
-        ByteFeeder(role: role).expect(.fail(.codec(.fragmentedControlFrame)), from: wire)
+        ByteFeeder(role: role).expect(.fail(.fragmentedControlFrame), from: wire)
         ByteFeeder(role: role).expect(
-            .fail(.codec(.fragmentedControlFrame)),
+            .fail(.fragmentedControlFrame),
             from: peer.text("a", isFinal: false) + wire
         )
     }
@@ -28,7 +28,7 @@ import Testing
     func `endpoint refuses a control frame of over 125 bytes`(length: [UInt8], role: Role) {
         for firstByte: UInt8 in [0x88, 0x89, 0x8A] {
             let wire = WireBytes(to: role).header(firstByte: firstByte, length: length)
-            ByteFeeder(role: role).expect(.fail(.codec(.oversizedControlFrame)), from: wire)
+            ByteFeeder(role: role).expect(.fail(.oversizedControlFrame), from: wire)
         }
     }
 

@@ -17,13 +17,20 @@ final class Endpoint {
     /// What came out but for a message without its end.
     private(set) var finished: [ConnectionEvent] = []
     private var pending: (kind: MessageKind, bytes: [UInt8])?
+    private var batch: ReceivedBatch
+    /// How much room the rest of a message finds behind its beginning, each time that bytes come.
+    private let targetRoom: Int
 
     init(
         _ role: Role,
         _ configuration: ConnectionConfiguration = .limits(),
         openedAt now: Instant = .zero,
+        targetRoom: Int = 0,
+        batchCapacity: Int = 64,
         sourceLocation: SourceLocation = #_sourceLocation
     ) {
+        self.targetRoom = targetRoom
+        batch = ReceivedBatch(capacity: batchCapacity)
         machine = ConnectionStateMachine(role: role, configuration: configuration, openedAt: now)
         self.configuration = configuration
         self.sourceLocation = sourceLocation
@@ -46,53 +53,86 @@ final class Endpoint {
         var changeable: [Range<Int>] = []
         var position = 0
         var span = buffer.mutableSpan
-        while true {
+        repeat {
             let start = position
-            let action = machine.received(&span, from: &position, at: now)
-            demand(start <= position && position <= original.count, "position is in the bytes")
-            if action == .needMoreBytes { break }
-            demand(start < position, "every action takes a byte")
-            switch action {
-            case .needMoreBytes: break
-            case .message(let part):
-                demand(start <= part.range.lowerBound, "the part is of this call")
-                demand(part.range.upperBound == position, "the part ends at the position")
-                changeable.append(part.range)
-                take(part, span.span)
-            case .ping: finished.append(.ping(machine.controlPayload))
-            case .pong: finished.append(.pong(machine.controlPayload))
-            case .peerClosed(let code, let reply):
-                let reason = machine.closeOutcome?.reason ?? "none"
-                finished.append(.peerClosed(code, reason: reason, reply: reply))
-                pending = nil
-            case .fail(let violation, let sendClose):
-                finished.append(.fail(violation, sendClose: sendClose))
-                pending = nil
-                // What was unmasked before it was found to be invalid is nobody's.
-                changeable.append(start..<position)
+            receive(&span, from: &position, at: now)
+            let end = position
+            demand(start <= end && end <= original.count, "position is in the bytes")
+            var isRefused = false
+            var hasControl = false
+            while let action = machine.nextAction(of: &batch, in: span.span, at: now) {
+                switch action {
+                case .message(let part):
+                    if part.payload.place == .received {
+                        demand(start <= part.payload.range.lowerBound, "the part is of this call")
+                        demand(part.payload.range.upperBound <= end, "the part is done with")
+                        changeable.append(part.payload.range)
+                    }
+                    take(part, span.span)
+                case .ping:
+                    hasControl = true
+                    finished.append(.ping(batch.controlPayload))
+                case .pong:
+                    hasControl = true
+                    finished.append(.pong(batch.controlPayload))
+                case .peerClosed(let code, let reply):
+                    let reason = machine.closeOutcome?.reason ?? "none"
+                    finished.append(.peerClosed(code, reason: reason, reply: reply))
+                    pending = nil
+                case .fail(let violation, let sendClose):
+                    finished.append(.fail(violation, sendClose: sendClose))
+                    pending = nil
+                    isRefused = true
+                }
             }
-        }
+            demand(start < end || isRefused || start == original.count, "every call takes a byte")
+            // Control frames, what was unmasked before it was found to be invalid, and messages that a
+            // Close of ours overtook are nobody's.
+            if hasControl || isRefused || !machine.isOpen {
+                changeable.append(start..<original.count)
+            }
+        } while position < original.count
         demand(position == original.count, "every byte is used")
         for range in changeable {
             buffer.replaceSubrange(range, with: original[range])
         }
-        demand(buffer == original, "bytes outside of the parts are as they were")
+        demand(buffer == original, "bytes outside of the payloads are as they were")
+    }
+
+    private func receive(
+        _ span: inout MutableSpan<UInt8>,
+        from position: inout Int,
+        at now: Instant
+    ) {
+        guard targetRoom > 0, pending != nil else {
+            machine.receive(&span, from: &position, into: &batch, at: now)
+            return
+        }
+        pending?.bytes.append(addingCapacity: targetRoom) { target in
+            machine.receive(&span, from: &position, into: &batch, continuingIn: &target, at: now)
+        }
     }
 
     private func take(_ part: MessagePart, _ span: Span<UInt8>) {
         parts.append(part)
         demand(part.isFirst == (pending == nil), "the first part, and no other, is marked first")
-        demand(part.isLast || !part.range.isEmpty, "only a last part is empty")
+        demand(part.isLast || !part.payload.range.isEmpty, "only a last part is empty")
         demand(
             part.remainingByteCount >= 0
-                && UInt64(part.range.count + part.remainingByteCount)
+                && UInt64(part.payload.range.count + part.remainingByteCount)
                     <= configuration.frameByteCountMax,
             "the frame is within its limit"
         )
         var message = pending ?? (part.kind, [])
         demand(message.kind == part.kind, "the parts of a message are of one kind")
-        for index in part.range {
-            message.bytes.append(span[index])
+        if part.payload.place == .received {
+            for index in part.payload.range {
+                message.bytes.append(span[index])
+            }
+        } else {
+            demand(part.payload.place == .target, "data is not collected")
+            demand(!part.isFirst, "the beginning is not stored")
+            demand(part.payload.range.upperBound <= message.bytes.count, "the part is stored")
         }
         demand(
             UInt64(message.bytes.count) <= configuration.messageByteCountMax,

@@ -12,18 +12,18 @@ import Testing
     @Test(.rfc6455("5.1"), arguments: [Opcode.text, .binary, .close, .ping, .pong])
     func `server refuses an unmasked frame`(opcode: Opcode) {
         let wire = WireBytes(maskingKey: nil).frame(opcode, [])
-        ByteFeeder(role: .server).expect(.fail(.codec(.missingMask)), from: wire)
+        ByteFeeder(role: .server).expect(.fail(.missingMask), from: wire)
     }
 
     @Test(.rfc6455("5.1")) func `server refuses an unmasked frame after good ones`() {
         let wire = WireBytes(to: .server).text("a") + WireBytes(to: .client).text("b")
-        ByteFeeder(role: .server).expect(.text("a"), .fail(.codec(.missingMask)), from: wire)
+        ByteFeeder(role: .server).expect(.text("a"), .fail(.missingMask), from: wire)
     }
 
     @Test(.rfc6455("5.1"), arguments: [Opcode.text, .binary, .close, .ping, .pong])
     func `client refuses a masked frame`(opcode: Opcode) {
         let wire = WireBytes(maskingKey: [1, 2, 3, 4]).frame(opcode, [])
-        ByteFeeder(role: .client).expect(.fail(.codec(.unexpectedMask)), from: wire)
+        ByteFeeder(role: .client).expect(.fail(.unexpectedMask), from: wire)
     }
 
     @Test(.rfc6455("5.3"), arguments: [[0, 0, 0, 0], [255, 255, 255, 255], [0, 0, 0, 1]])
@@ -73,7 +73,7 @@ import Testing
     func `endpoint refuses reserved bits`(bits: UInt8, role: Role) {
         for firstByte: UInt8 in [0x81, 0x82, 0x01, 0x80, 0x88, 0x89, 0x8A] {
             let wire = WireBytes(to: role).header(firstByte: firstByte | bits, length: [0])
-            ByteFeeder(role: role).expect(.fail(.codec(.reservedBits)), from: wire)
+            ByteFeeder(role: role).expect(.fail(.reservedBits), from: wire)
         }
     }
 
@@ -81,7 +81,7 @@ import Testing
     func `endpoint refuses a reserved opcode`(opcode: UInt8, role: Role) {
         for fin: UInt8 in [0x80, 0x00] {
             let wire = WireBytes(to: role).header(firstByte: fin | opcode, length: [5])
-            ByteFeeder(role: role).expect(.fail(.codec(.reservedOpcode)), from: wire)
+            ByteFeeder(role: role).expect(.fail(.reservedOpcode), from: wire)
         }
     }
 
@@ -110,7 +110,7 @@ import Testing
         let length =
             [byteCount == 2 ? 126 : 127] + WireBytes.bigEndian(value, byteCount: byteCount)
         let wire = WireBytes(to: role).header(firstByte: 0x82, length: length)
-        ByteFeeder(role: role).expect(.fail(.codec(.nonMinimalLength)), from: wire)
+        ByteFeeder(role: role).expect(.fail(.nonMinimalLength), from: wire)
     }
 
     @Test(
@@ -123,7 +123,7 @@ import Testing
             .header(firstByte: 0x82, length: [127] + WireBytes.bigEndian(length, byteCount: 8))
         for limit: UInt64 in [1 << 20, .max] {
             ByteFeeder(role: role, configuration: .limits(frame: limit, message: limit))
-                .expect(.fail(.codec(.lengthTopBit)), from: wire)
+                .expect(.fail(.lengthTopBit), from: wire)
         }
     }
 

@@ -107,26 +107,4 @@ import Testing
                 + peer.continuation([0x62])
         )
     }
-
-    @Test(
-        arguments: [
-            (ProtocolViolation.frameTooBig, 1009), (.messageTooBig, 1009),
-            (.tooManyFragments, 1008),
-            (.continuationWithoutStart, 1002), (.interleavedMessage, 1002),
-            (.codec(.invalidUTF8), 1007), (.codec(.reservedBits), 1002),
-            (.codec(.reservedOpcode), 1002), (.codec(.fragmentedControlFrame), 1002),
-            (.codec(.oversizedControlFrame), 1002), (.codec(.nonMinimalLength), 1002),
-            (.codec(.lengthTopBit), 1002), (.codec(.missingMask), 1002),
-            (.codec(.unexpectedMask), 1002), (.codec(.closePayloadTooShort), 1002),
-            (.codec(.invalidCloseCode), 1002),
-        ] as [(ProtocolViolation, UInt16)]
-    )
-    func `every violation has its code and a reason that fits`(
-        violation: ProtocolViolation,
-        code: UInt16
-    ) {
-        #expect(violation.closeCode.rawValue == code)
-        #expect((1...123).contains(violation.description.utf8.count))
-        #expect(!violation.rfcSection.isEmpty)
-    }
 }

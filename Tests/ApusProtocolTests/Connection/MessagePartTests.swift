@@ -15,7 +15,7 @@ import Testing
     ) -> MessagePart {
         MessagePart(
             kind: .binary,
-            range: range,
+            payload: DecodedPayload(range),
             isFirst: isFirst,
             isLast: isLast,
             remainingByteCount: remaining
@@ -101,31 +101,49 @@ import Testing
             configuration: .limits(),
             openedAt: .zero
         )
+        var batch = ReceivedBatch()
         var position = start
         var span = buffer.mutableSpan
-        let first = machine.received(&span, from: &position, at: .zero)
-        let positionBehindFirst = position
-        let second = machine.received(&span, from: &position, at: .zero)
+        machine.receive(&span, from: &position, into: &batch, at: .zero)
+        let first = machine.nextAction(of: &batch, in: span.span, at: .zero)
+        let second = machine.nextAction(of: &batch, in: span.span, at: .zero)
         let range = (start + 6)..<(start + 76)
         #expect(first == .message(Self.part(range, isFirst: true, isLast: true)))
-        #expect(positionBehindFirst == range.upperBound)
-        #expect(second == .needMoreBytes)
+        #expect(second == nil)
         #expect(position == buffer.count)
         #expect(buffer == before + frame.prefix(6) + payload + tail)
     }
 
-    @Test(.rfc6455("5.5"), arguments: bothRoles)
-    func `endpoint leaves control frames in the buffer as they came`(role: Role) {
-        let peer = WireBytes(to: role)
-        let wire = peer.ping([1, 2, 3]) + peer.close(1000, [0x61])
-        var buffer = wire
-        var machine = ConnectionStateMachine(role: role, configuration: .limits(), openedAt: .zero)
+    @Test(arguments: [1, 3, 64])
+    func `server goes on where the batch was full`(capacity: Int) {
+        let peer = WireBytes(to: .server)
+        let messages = (0..<20).map { [UInt8]("message \($0)".utf8) }
+        let endpoint = Endpoint(.server, batchCapacity: capacity)
+        endpoint.feed(messages.flatMap { peer.binary($0) })
+        #expect(endpoint.events == messages.map { .binary($0) })
+    }
+
+    @Test func `server drops what follows in the batch when the application closes`() {
+        let peer = WireBytes(to: .server)
+        var buffer =
+            peer.binary([1]) + peer.binary([2]) + peer.ping([3]) + peer.close(1000)
+            + peer.binary([4])
+        var machine = ConnectionStateMachine(
+            role: .server,
+            configuration: .limits(),
+            openedAt: .zero
+        )
+        var batch = ReceivedBatch()
         var position = 0
         var span = buffer.mutableSpan
-        let first = machine.received(&span, from: &position, at: .zero)
-        let second = machine.received(&span, from: &position, at: .zero)
-        #expect(first == .ping)
-        #expect(second == .peerClosed(code: .normalClosure, reply: true))
-        #expect(buffer == wire)
+        machine.receive(&span, from: &position, into: &batch, at: .zero)
+        let first = machine.nextAction(of: &batch, in: span.span, at: .zero)
+        let isDue = machine.close(at: .zero)
+        let second = machine.nextAction(of: &batch, in: span.span, at: .zero)
+        let third = machine.nextAction(of: &batch, in: span.span, at: .zero)
+        #expect(first == .message(Self.part(6..<7, isFirst: true, isLast: true)))
+        #expect(isDue)
+        #expect(second == .peerClosed(code: .normalClosure, reply: false))
+        #expect(third == nil)
     }
 }

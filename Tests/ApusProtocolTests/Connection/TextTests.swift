@@ -58,10 +58,10 @@ import Testing
         let peer = WireBytes(to: role)
         let (bytes, _) = input
         let feeder = ByteFeeder(role: role)
-        feeder.expect(.fail(.codec(.invalidUTF8)), from: peer.text(bytes))
+        feeder.expect(.fail(.invalidUTF8), from: peer.text(bytes))
         for cut in 0...bytes.count {
             feeder.expect(
-                .fail(.codec(.invalidUTF8)),
+                .fail(.invalidUTF8),
                 from: peer.text(Array(bytes[..<cut]), isFinal: false)
                     + peer.continuation(Array(bytes[cut...]), isFinal: false)
             )
@@ -93,9 +93,9 @@ import Testing
     func `endpoint refuses a message that ends within a character`(bytes: [UInt8], role: Role) {
         let peer = WireBytes(to: role)
         let feeder = ByteFeeder(role: role)
-        feeder.expect(.fail(.codec(.invalidUTF8)), from: peer.text(bytes))
+        feeder.expect(.fail(.invalidUTF8), from: peer.text(bytes))
         feeder.expect(
-            .fail(.codec(.invalidUTF8)),
+            .fail(.invalidUTF8),
             from: peer.text(bytes, isFinal: false) + peer.continuation([])
         )
         feeder.expect(
@@ -110,7 +110,7 @@ import Testing
         ByteFeeder(role: role).expect(
             .text("é"),
             .binary([0xC3]),
-            .fail(.codec(.invalidUTF8)),
+            .fail(.invalidUTF8),
             from: peer.text("é") + peer.binary([0xC3]) + peer.text([0xA9])
         )
     }

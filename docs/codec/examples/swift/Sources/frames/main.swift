@@ -25,7 +25,7 @@ func clientFrame(_ text: String, key: MaskingKey) -> [UInt8] {
 enum Reception {
     case text(String)
     case incomplete
-    case violation(CodecViolation)
+    case violation(ProtocolViolation)
 }
 
 /// Unmasks the payload in place and checks it.

@@ -3,8 +3,8 @@
 
 public import CApusCodec
 
-/// A rule of RFC 6455 that the peer broke.
-public enum CodecViolation: Hashable, Sendable {
+/// A rule that the peer broke, of RFC 6455 or a limit of ours: a value, never thrown, never a trap.
+public enum ProtocolViolation: Hashable, Sendable {
     /// A reserved bit is set that no negotiated extension defines.
     case reservedBits
     /// An opcode that RFC 6455 does not define.
@@ -27,10 +27,25 @@ public enum CodecViolation: Hashable, Sendable {
     case closePayloadTooShort
     /// A close code that must not be on the wire.
     case invalidCloseCode
+    /// A continuation frame where no message had begun.
+    case continuationWithoutStart
+    /// A text or binary frame before the fragmented message was finished.
+    case interleavedMessage
+    /// A frame over the limit.
+    case frameTooBig
+    /// A message over the limit.
+    case messageTooBig
+    /// A message of more frames than the limit.
+    case tooManyFragments
 
-    /// The code to close the connection with.
+    /// The code to close the connection with, RFC 6455 §7.4.1.
     public var closeCode: CloseCode {
-        self == .invalidUTF8 ? .invalidPayload : .protocolError
+        switch self {
+        case .invalidUTF8: .invalidPayload
+        case .frameTooBig, .messageTooBig: .messageTooBig
+        case .tooManyFragments: .policyViolation
+        default: .protocolError
+        }
     }
 
     /// The section of RFC 6455 that states the rule, such as "5.2".
@@ -38,10 +53,12 @@ public enum CodecViolation: Hashable, Sendable {
         switch self {
         case .missingMask, .unexpectedMask: "5.1"
         case .reservedBits, .reservedOpcode, .nonMinimalLength, .lengthTopBit: "5.2"
+        case .continuationWithoutStart, .interleavedMessage: "5.4"
         case .fragmentedControlFrame, .oversizedControlFrame: "5.5"
         case .closePayloadTooShort: "5.5.1"
         case .invalidCloseCode: "7.4"
         case .invalidUTF8: "8.1"
+        case .frameTooBig, .messageTooBig, .tooManyFragments: "10.4"
         }
     }
 
@@ -59,7 +76,36 @@ public enum CodecViolation: Hashable, Sendable {
         case APUS_INVALID_UTF8: self = .invalidUTF8
         case APUS_CLOSE_PAYLOAD_TOO_SHORT: self = .closePayloadTooShort
         case APUS_CLOSE_CODE_INVALID: self = .invalidCloseCode
+        case APUS_CONTINUATION_UNEXPECTED: self = .continuationWithoutStart
+        case APUS_CONTINUATION_MISSING: self = .interleavedMessage
+        case APUS_FRAME_TOO_BIG: self = .frameTooBig
+        case APUS_MESSAGE_TOO_BIG: self = .messageTooBig
+        case APUS_TOO_MANY_FRAGMENTS: self = .tooManyFragments
         default: preconditionFailure("the C codec answers with \(result.rawValue)")
+        }
+    }
+}
+
+extension ProtocolViolation: CustomStringConvertible {
+    /// A few words for the reason of the Close frame and for logs.
+    public var description: String {
+        switch self {
+        case .reservedBits: "reserved bit set"
+        case .reservedOpcode: "reserved opcode"
+        case .fragmentedControlFrame: "fragmented control frame"
+        case .oversizedControlFrame: "control frame over 125 bytes"
+        case .nonMinimalLength: "length not minimal"
+        case .lengthTopBit: "length with its top bit set"
+        case .missingMask: "frame not masked"
+        case .unexpectedMask: "frame masked"
+        case .invalidUTF8: "invalid UTF-8"
+        case .closePayloadTooShort: "close payload of one byte"
+        case .invalidCloseCode: "invalid close code"
+        case .continuationWithoutStart: "continuation without a message"
+        case .interleavedMessage: "new message inside a fragmented one"
+        case .frameTooBig: "frame over the limit"
+        case .messageTooBig: "message over the limit"
+        case .tooManyFragments: "too many fragments"
         }
     }
 }

@@ -1,0 +1,41 @@
+// This source file is part of the Apus project
+// SPDX-License-Identifier: Apache-2.0
+
+import ApusCodec
+
+/// What one call of ``ConnectionStateMachine/receive(_:from:into:at:)`` found, to be asked for by
+/// ``ConnectionStateMachine/nextAction(of:in:at:)``.
+///
+/// Its memory is used again for every call, so one of them does for all connections of a thread.
+public struct ReceivedBatch: ~Copyable {
+    var events: DecodedEvents
+    var violation: ProtocolViolation?
+    private var nextIndex = 0
+
+    /// The unmasked payload of the control frame that the last action is about, up to 125 bytes.
+    public private(set) var controlPayload: [UInt8] = []
+
+    /// Room for what `capacity` events need, at least one.
+    public init(capacity: Int = 64) {
+        events = DecodedEvents(capacity: capacity)
+    }
+
+    mutating func removeAll() {
+        events.removeAll()
+        violation = nil
+        nextIndex = 0
+    }
+
+    mutating func nextEvent() -> DecodedEvent? {
+        guard nextIndex < events.count else { return nil }
+        defer { nextIndex += 1 }
+        return events[nextIndex]
+    }
+
+    mutating func keepControlPayload(_ bytes: Span<UInt8>) {
+        controlPayload.removeAll(keepingCapacity: true)
+        for index in bytes.indices {
+            controlPayload.append(bytes[index])
+        }
+    }
+}
