@@ -125,26 +125,30 @@ public struct DecodedEvents: ~Copyable {
     /// One of them, the first at 0; an index outside of the count traps.
     @inlinable
     public subscript(index: Int) -> DecodedEvent {
-        precondition(index >= 0 && index < storedCount, "event \(index) of \(storedCount)")
+        if let part = messagePart(at: index) { return .messagePart(part) }
         let event = unsafe storage[index]
-        if event.kind == UInt8(APUS_EVENT_MESSAGE_PART.rawValue) {
-            return .messagePart(
-                MessagePart(
-                    kind: event.opcode == UInt8(APUS_OPCODE_TEXT) ? .text : .binary,
-                    payload: payload(of: event),
-                    isFirst: event.is_first != 0,
-                    isLast: event.is_last != 0,
-                    remainingByteCount: Int(truncatingIfNeeded: event.remaining),
-                    reservedBits: event.reserved_bits
-                )
-            )
-        }
         switch UInt32(event.kind) {
         case APUS_EVENT_PING.rawValue: return .ping(payload(of: event))
         case APUS_EVENT_PONG.rawValue: return .pong(payload(of: event))
         default:
             return .close(CloseCode(rawValue: event.close_code), reason: payload(of: event))
         }
+    }
+
+    /// The same where it is a part of a message, as most are; nil where it is not.
+    @inlinable @inline(__always)
+    public func messagePart(at index: Int) -> MessagePart? {
+        precondition(index >= 0 && index < storedCount, "event \(index) of \(storedCount)")
+        let event = unsafe storage[index]
+        guard event.kind == UInt8(APUS_EVENT_MESSAGE_PART.rawValue) else { return nil }
+        return MessagePart(
+            kind: event.opcode == UInt8(APUS_OPCODE_TEXT) ? .text : .binary,
+            payload: payload(of: event),
+            isFirst: event.is_first != 0,
+            isLast: event.is_last != 0,
+            remainingByteCount: Int(truncatingIfNeeded: event.remaining),
+            reservedBits: event.reserved_bits
+        )
     }
 
     /// Where the last of those that lie in the target ends; nil if none does.
@@ -158,7 +162,7 @@ public struct DecodedEvents: ~Copyable {
         return nil
     }
 
-    @inlinable
+    @inlinable @inline(__always)
     func payload(of event: apus_event) -> DecodedPayload {
         let place: DecodedPayload.Place
         let start: Int

@@ -27,7 +27,7 @@ public enum SendResult: Hashable, Sendable {
 public final class WebSocketConnection {
     let machine: Pinned<ConnectionStateMachine>
     let server: WebSocketServer
-    private unowned let owner: any WebSocketOwner
+    private let owner: any WebSocketOwner
 
     /// The socket; nil when it is closed.
     var transport: Connection?

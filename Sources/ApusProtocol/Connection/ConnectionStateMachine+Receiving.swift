@@ -56,11 +56,20 @@ extension ConnectionStateMachine {
         in bytes: Span<UInt8>,
         at now: Instant
     ) -> ConnectionAction? {
+        if isOpen, let part = batch.nextMessagePart() { return .message(part) }
+        return nextRareAction(of: &batch, in: bytes, at: now)
+    }
+
+    private mutating func nextRareAction(
+        of batch: inout ReceivedBatch,
+        in bytes: Span<UInt8>,
+        at now: Instant
+    ) -> ConnectionAction? {
         while let event = batch.nextEvent() {
             // What a Close of ours overtook is for nobody.
             switch event {
-            case .messagePart(let part):
-                if isOpen { return .message(part) }
+            case .messagePart:
+                continue
             case .ping(let payload):
                 guard isOpen else { continue }
                 keep(payload, of: bytes, in: &batch)

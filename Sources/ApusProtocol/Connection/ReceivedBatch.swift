@@ -26,6 +26,16 @@ public struct ReceivedBatch: ~Copyable {
         nextIndex = 0
     }
 
+    /// The next event if it is a part of a message; nil, and nothing taken, if it is not.
+    @inline(__always)
+    mutating func nextMessagePart() -> MessagePart? {
+        guard nextIndex < events.count, let part = events.messagePart(at: nextIndex) else {
+            return nil
+        }
+        nextIndex += 1
+        return part
+    }
+
     mutating func nextEvent() -> DecodedEvent? {
         guard nextIndex < events.count else { return nil }
         defer { nextIndex += 1 }
