@@ -2,7 +2,8 @@
 // SPDX-License-Identifier: Apache-2.0
 
 /*
- * echo-client CONNECTIONS INFLIGHT MILLISECONDS PAUSE ROUNDS NAME:ws|raw:PORT:PID[+PID…] …
+ * echo-client CONNECTIONS INFLIGHT text|binary SIZE MILLISECONDS PAUSE ROUNDS
+ *     NAME:ws|raw:PORT:PID[+PID…] …
  *
  * Connects to all servers, then measures them in turn, a window each, ROUNDS times; every round
  * begins with the next server. PAUSE milliseconds lie between windows, for whoever else uses the
@@ -19,7 +20,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-enum { TARGETS_MAX = 32 };
+enum { FIRST_TARGET = 8, TARGETS_MAX = 32 };
 
 static const char header[] = "round,server,messages,elapsed_ns,server_cpu_ns,client_cpu_ns\n";
 
@@ -68,27 +69,33 @@ static struct target parse_target(char *text) {
 }
 
 int main(int count, char **arguments) {
-    if (count < 7 || count - 6 > TARGETS_MAX) {
-        die("CONNECTIONS INFLIGHT MILLISECONDS PAUSE ROUNDS NAME:ws|raw:PORT:PID[+PID...] ...");
+    if (count <= FIRST_TARGET || count - FIRST_TARGET > TARGETS_MAX) {
+        die("CONNECTIONS INFLIGHT text|binary SIZE MILLISECONDS PAUSE ROUNDS "
+            "NAME:ws|raw:PORT:PID[+PID...] ...");
     }
     unsigned connections = number(arguments[1], 10000);
-    unsigned inflight = number(arguments[2], INFLIGHT_MAX);
-    uint64_t nanoseconds = number(arguments[3], 60000) * UINT64_C(1000000);
-    unsigned pause = number(arguments[4], 60000);
-    unsigned rounds = number(arguments[5], 100000);
-    unsigned target_count = (unsigned)count - 6;
+    struct traffic traffic = {
+        .inflight = number(arguments[2], INFLIGHT_MAX),
+        .is_text = strcmp(arguments[3], "text") == 0,
+        .message_size = number(arguments[4], MESSAGE_SIZE_MAX),
+    };
+    uint64_t nanoseconds = number(arguments[5], 60000) * UINT64_C(1000000);
+    unsigned pause = number(arguments[6], 60000);
+    unsigned rounds = number(arguments[7], 100000);
+    unsigned target_count = (unsigned)(count - FIRST_TARGET);
 
     struct target targets[TARGETS_MAX];
     for (unsigned index = 0; index < target_count; index++) {
-        targets[index] = parse_target(arguments[6 + index]);
+        targets[index] = parse_target(arguments[FIRST_TARGET + (int)index]);
         open_connections(&targets[index], connections);
+        prepare_windows(&targets[index], &traffic);
     }
 
     fputs(header, stdout);
     for (unsigned round = 0; round < rounds; round++) {
         for (unsigned step = 0; step < target_count; step++) {
             struct target *target = &targets[(round + step) % target_count];
-            struct window window = run_window(target, inflight, nanoseconds);
+            struct window window = run_window(target, &traffic, nanoseconds);
             printf("%u,%s,%llu,%llu,%llu,%llu\n", round, target->name,
                    (unsigned long long)window.messages, (unsigned long long)window.elapsed_ns,
                    (unsigned long long)window.server_cpu_ns,

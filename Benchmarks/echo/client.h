@@ -13,15 +13,22 @@
 #include <stddef.h>
 #include <stdint.h>
 
-enum { MESSAGE_SIZE = 20, INFLIGHT_MAX = 256, PIDS_MAX = 16 };
+enum { MESSAGE_SIZE_MAX = 1 << 20, INFLIGHT_MAX = 256, PIDS_MAX = 16 };
+
+/* What is sent. */
+struct traffic {
+    bool is_text;
+    size_t message_size;
+    unsigned inflight; /* messages under way on each connection */
+};
 
 struct connection {
     int socket;
-    uint32_t number;   /* which one of its server's: no two carry the same messages */
-    uint64_t sent;     /* messages */
-    uint64_t received; /* messages, each compared byte for byte */
-    size_t rest_size;
-    uint8_t rest[64]; /* the beginning of a frame that was cut */
+    uint32_t number;      /* which one of its server's: no two carry the same messages */
+    uint64_t sent;        /* messages */
+    uint64_t received;    /* messages, each compared byte for byte */
+    size_t received_size; /* of the bytes below, that belong to a message which has not ended */
+    uint8_t *bytes;       /* room for a message and what a read brings */
 };
 
 struct target {
@@ -50,9 +57,17 @@ _Noreturn void die(const char *format, ...) __attribute__((format(printf, 1, 2))
 /* connect.c: opens the connections of a target, one after the other, with their handshakes. */
 void open_connections(struct target *target, unsigned count);
 
-/* window.c: keeps `inflight` messages going on each connection for the time, then lets the last
- * ones come back, so that a window begins and ends with nothing under way. */
-struct window run_window(struct target *target, unsigned inflight, uint64_t nanoseconds);
+/* traffic.c: makes the message of this index on this connection, and the key to send it with. */
+uint32_t make_message(uint8_t *message, const struct traffic *traffic,
+                      const struct connection *connection, uint64_t index);
+
+/* window.c: makes room for the messages of all connections. */
+void prepare_windows(struct target *target, const struct traffic *traffic);
+
+/* Keeps messages going on each connection for the time, then lets the last ones come back, so that
+ * a window begins and ends with nothing under way. */
+struct window run_window(struct target *target, const struct traffic *traffic,
+                         uint64_t nanoseconds);
 
 /* cpu.c: the CPU time of all threads of the target's processes. */
 uint64_t server_cpu_ns(const struct target *target);

@@ -1,0 +1,30 @@
+// This source file is part of the Apus project
+// SPDX-License-Identifier: Apache-2.0
+
+#include "client.h"
+
+#include <string.h>
+
+enum { SEED_SIZE = 24 };
+
+// Every message differs from all others of its server in its first bytes: an echo that is lost,
+// doubled, or comes on the wrong connection does not compare equal. What follows is the same in
+// all.
+uint32_t make_message(uint8_t *message, const struct traffic *traffic,
+                      const struct connection *connection, uint64_t index) {
+    uint64_t words[3];
+    words[0] = ((uint64_t)connection->number << 44 | index) * UINT64_C(0x9E3779B97F4A7C15);
+    words[1] = words[0] ^ words[0] >> 29;
+    words[2] = words[1] * UINT64_C(0xBF58476D1CE4E5B9);
+    uint32_t key = (uint32_t)(words[2] >> 32);
+    if (traffic->is_text) {
+        for (size_t i = 0; i < 3; i++) {
+            // 0 to o: ASCII that can be read.
+            words[i] = (words[i] & UINT64_C(0x3F3F3F3F3F3F3F3F)) + UINT64_C(0x3030303030303030);
+        }
+    }
+    size_t seed_size = traffic->message_size < SEED_SIZE ? traffic->message_size : SEED_SIZE;
+    memcpy(message, words, seed_size);
+    memset(message + seed_size, 'a', traffic->message_size - seed_size);
+    return key;
+}
