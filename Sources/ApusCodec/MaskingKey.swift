@@ -36,32 +36,49 @@ public struct MaskingKey: Hashable, Sendable {
         )
         unsafe bytes.withUnsafeMutableBufferPointer { buffer in
             guard let start = buffer.baseAddress else { return }
-            unsafe apply(
-                to: start + range.lowerBound,
-                count: range.count,
-                payloadOffset: payloadOffset
-            )
+            let first = unsafe start + range.lowerBound
+            unsafe apus_mask(first, range.count, wireOrder, payloadOffset & 3)
         }
     }
 
-    /// The same for `count` bytes behind a pointer.
-    @unsafe
-    @inlinable
-    package func apply(to bytes: UnsafeMutablePointer<UInt8>, count: Int, payloadOffset: Int) {
-        unsafe apus_mask(bytes, count, wireOrder, payloadOffset & 3)
-    }
-
-    /// The same from `source` to `target`, which do not overlap.
+    /// The same, but the bytes stay as they are, and what comes out is appended to `output`.
     ///
-    /// Calls `apus_mask_copy`.
-    @unsafe
+    /// An output without room for it is the caller's fault and traps. Calls `apus_mask_copy`.
     @inlinable
-    package func apply(
-        to target: UnsafeMutablePointer<UInt8>,
-        from source: UnsafePointer<UInt8>,
-        count: Int,
-        payloadOffset: Int
+    public func apply(
+        to bytes: Span<UInt8>,
+        range: Range<Int>,
+        payloadOffset: Int = 0,
+        appendingTo output: inout OutputSpan<UInt8>
     ) {
-        unsafe apus_mask_copy(target, source, count, wireOrder, payloadOffset & 3)
+        unsafe withRoom(for: range, of: bytes, in: &output) { target, source in
+            unsafe apus_mask_copy(target, source, range.count, wireOrder, payloadOffset & 3)
+        }
+    }
+}
+
+/// Calls `body` with where to write and where to read the bytes of a range; they are appended.
+@unsafe
+@inlinable @inline(__always)
+func withRoom(
+    for range: Range<Int>,
+    of bytes: Span<UInt8>,
+    in output: inout OutputSpan<UInt8>,
+    _ body: (_ target: UnsafeMutablePointer<UInt8>, _ source: UnsafePointer<UInt8>) -> Void
+) {
+    precondition(
+        range.lowerBound >= 0 && range.upperBound <= bytes.count,
+        "a mask for \(range) in \(bytes.count) bytes"
+    )
+    precondition(
+        range.count <= output.freeCapacity,
+        "\(range.count) bytes into room for \(output.freeCapacity)"
+    )
+    unsafe output.withUnsafeMutableBufferPointer { target, initializedCount in
+        unsafe bytes.withUnsafeBufferPointer { source in
+            guard let target = target.baseAddress, let source = source.baseAddress else { return }
+            unsafe body(target + initializedCount, source + range.lowerBound)
+            initializedCount += range.count
+        }
     }
 }

@@ -33,14 +33,61 @@ public struct UTF8Validator: Hashable, Sendable {
         )
         return unsafe bytes.withUnsafeBufferPointer { buffer in
             guard let start = buffer.baseAddress else { return true }
-            return unsafe validate(start + range.lowerBound, count: range.count)
+            return unsafe apus_utf8_validate(&state, start + range.lowerBound, range.count)
         }
     }
 
-    /// The same for `count` bytes behind a pointer.
-    @unsafe
+    /// Unmasks the bytes of a range in place and checks what comes out, in one pass.
+    ///
+    /// All of them are unmasked, whatever the answer. `payloadOffset` is how many payload bytes of
+    /// the frame came before the range. A range outside of the span is the caller's fault and
+    /// traps. Calls `apus_mask_utf8`.
     @inlinable
-    package mutating func validate(_ bytes: UnsafePointer<UInt8>, count: Int) -> Bool {
-        unsafe apus_utf8_validate(&state, bytes, count)
+    public mutating func validate(
+        unmasking bytes: inout MutableSpan<UInt8>,
+        range: Range<Int>,
+        with key: MaskingKey,
+        payloadOffset: Int = 0
+    ) -> Bool {
+        precondition(
+            range.lowerBound >= 0 && range.upperBound <= bytes.count,
+            "a text at \(range) in \(bytes.count) bytes"
+        )
+        return unsafe bytes.withUnsafeMutableBufferPointer { buffer in
+            guard let start = buffer.baseAddress else { return true }
+            let first = unsafe start + range.lowerBound
+            return unsafe apus_mask_utf8(
+                &state,
+                first,
+                range.count,
+                key.wireOrder,
+                payloadOffset & 3
+            )
+        }
+    }
+
+    /// The same, but the bytes stay as they are, and what comes out is appended to `output`.
+    ///
+    /// An output without room for it is the caller's fault and traps. Calls `apus_mask_utf8_copy`.
+    @inlinable
+    public mutating func validate(
+        unmasking bytes: Span<UInt8>,
+        range: Range<Int>,
+        with key: MaskingKey,
+        payloadOffset: Int = 0,
+        appendingTo output: inout OutputSpan<UInt8>
+    ) -> Bool {
+        var isValid = true
+        unsafe withRoom(for: range, of: bytes, in: &output) { target, source in
+            isValid = unsafe apus_mask_utf8_copy(
+                &state,
+                target,
+                source,
+                range.count,
+                key.wireOrder,
+                payloadOffset & 3
+            )
+        }
+        return isValid
     }
 }

@@ -29,16 +29,27 @@ import Testing
         #expect(bytes == [1] + Array("Hello".utf8) + [2])
     }
 
-    @Test func `copying masks like masking in place`() {
-        var bytes = masked
-        unsafe masked.withUnsafeBufferPointer { source in
-            unsafe bytes.withUnsafeMutableBufferPointer { target in
-                if let from = source.baseAddress, let to = target.baseAddress {
-                    unsafe key.apply(to: to + 2, from: from + 2, count: 3, payloadOffset: 2)
-                }
+    @Test func `copying appends what masking in place leaves`() {
+        var output = Array("> ".utf8)
+        output.append(addingCapacity: 5) { target in
+            key.apply(to: masked.span, range: 0..<2, appendingTo: &target)
+            key.apply(to: masked.span, range: 2..<5, payloadOffset: 2, appendingTo: &target)
+            key.apply(to: masked.span, range: 5..<5, payloadOffset: 5, appendingTo: &target)
+        }
+        #expect(output == Array("> Hello".utf8))
+    }
+
+    @Test func `an output without room traps`() async {
+        await #expect(processExitsWith: .failure) {
+            var output: [UInt8] = []
+            output.append(addingCapacity: 2) { target in
+                MaskingKey(1, 2, 3, 4).apply(
+                    to: [0, 0, 0].span,
+                    range: 0..<3,
+                    appendingTo: &target
+                )
             }
         }
-        #expect(bytes == masked[..<2] + Array("llo".utf8))
     }
 
     @Test func `keys are equal by their bytes`() {

@@ -69,6 +69,51 @@ import Testing
         #expect(verdicts(on: [0xE2, 0x82, 0xAC], in: pieces) == expected)
         #expect(verdicts(on: [], in: [0..<0]) == [.whole])
     }
+
+    /// "h€llo", invalid from its last byte on.
+    @Test(arguments: 0...8)
+    func `unmasking and checking in one pass is the one after the other`(cut: Int) {
+        let text = Array("h€llo".utf8) + [0xFF]
+        let key = MaskingKey(0x37, 0xFA, 0x21, 0x3D)
+        var masked = text
+        var span = masked.mutableSpan
+        key.apply(to: &span, range: 0..<8)
+        let expected = verdicts(on: text, in: [0..<cut, cut..<8])
+
+        var bytes = masked
+        var inPlace = UTF8Validator()
+        var copying = UTF8Validator()
+        var output: [UInt8] = []
+        var verdicts: (inPlace: [Verdict], copying: [Verdict]) = ([], [])
+        for piece in [0..<cut, cut..<8] {
+            var span = bytes.mutableSpan
+            let isValid = inPlace.validate(
+                unmasking: &span,
+                range: piece,
+                with: key,
+                payloadOffset: piece.lowerBound
+            )
+            verdicts.inPlace.append(isValid ? inPlace.verdict : .invalid)
+            output.append(addingCapacity: piece.count) { target in
+                let isValid = copying.validate(
+                    unmasking: masked.span,
+                    range: piece,
+                    with: key,
+                    payloadOffset: piece.lowerBound,
+                    appendingTo: &target
+                )
+                verdicts.copying.append(isValid ? copying.verdict : .invalid)
+            }
+        }
+        #expect(bytes == text)
+        #expect(output == text)
+        #expect(verdicts.inPlace == expected)
+        #expect(verdicts.copying == expected)
+    }
+}
+
+extension UTF8Validator {
+    fileprivate var verdict: Verdict { isAtBoundary ? .whole : .unfinished }
 }
 
 /// What a validator says after a piece.

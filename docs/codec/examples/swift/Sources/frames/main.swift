@@ -21,32 +21,29 @@ func clientFrame(_ text: String, key: MaskingKey) -> [UInt8] {
     return frame
 }
 
-/// What a server finds at the start of the bytes that came.
-enum Reception {
-    case text(String)
-    case incomplete
-    case violation(ProtocolViolation)
-}
-
-/// Unmasks the payload in place and checks it.
-func receive(_ bytes: inout [UInt8]) -> Reception {
-    switch FrameHeader.decode(bytes.span, as: .server) {
-    case .incomplete:
-        return .incomplete
-    case .violation(let violation):
-        return .violation(violation)
-    case .header(let header):
-        let start = header.headerByteCount
-        guard header.payloadByteCount <= UInt64(bytes.count - start) else { return .incomplete }
-        let payload = start..<start + Int(header.payloadByteCount)
+/// What a server does with the bytes that came: many messages per call, unmasked where they lie.
+func receive(_ bytes: inout [UInt8], _ decoder: inout MessageDecoder) {
+    var events = DecodedEvents()
+    var position = 0
+    repeat {
         var span = bytes.mutableSpan
-        header.maskingKey?.apply(to: &span, range: payload)
-        var text = UTF8Validator()
-        guard text.validate(bytes.span, range: payload), text.isAtBoundary else {
-            return .violation(.invalidUTF8)
+        let violation = decoder.decode(&span, from: &position, into: &events)
+        for index in 0..<events.count {
+            switch events[index] {
+            case .messagePart(let part):
+                let text = String(decoding: bytes[part.payload.range], as: UTF8.self)
+                print("server receives: \(text)")
+            case .ping, .pong:
+                break
+            case .close(let code, reason: _):
+                print("client closes with \(code.rawValue)")
+            }
         }
-        return .text(String(decoding: bytes[payload], as: UTF8.self))
-    }
+        if let violation {
+            print("close with \(violation.closeCode.rawValue), RFC 6455 §\(violation.rfcSection)")
+            return
+        }
+    } while position < bytes.count
 }
 
 func hexadecimal(_ byte: UInt8) -> String {
@@ -60,11 +57,5 @@ print("Sec-WebSocket-Accept: \(AcceptKey.accept(for: clientKey.span))")
 var frame = clientFrame("Hello", key: MaskingKey(0x37, 0xFA, 0x21, 0x3D))
 print("client sends: \(frame.map(hexadecimal).joined(separator: " "))")
 
-switch receive(&frame) {
-case .text(let text):
-    print("server receives: \(text)")
-case .incomplete:
-    print("more bytes are needed")
-case .violation(let violation):
-    print("close with \(violation.closeCode.rawValue), RFC 6455 §\(violation.rfcSection)")
-}
+var decoder = MessageDecoder(MessageDecoder.Options(role: .server))
+receive(&frame, &decoder)
