@@ -25,51 +25,70 @@ static const apus_kernels all_kernels[] = {
 
 enum { ALL_KERNELS = sizeof all_kernels / sizeof all_kernels[0] };
 
+/* What the processor has: a bit for each variant. */
+
 #if defined(__x86_64__)
 
 /* Asked here and not through the compiler's own run-time library, which not every static libc
  * brings along. */
-static bool processor_has(apus_variant variant) {
+static unsigned ask_processor(void) {
     enum { OSXSAVE = 1 << 27, AVX = 1 << 28, AVX2 = 1 << 5, VBMI = 1 << 1 };
     const unsigned avx512_f_bw_vl = 1u << 16 | 1u << 30 | 1u << 31;
     /* The registers that the system saves: xmm and ymm; then mask registers and zmm. */
     enum { YMM_STATE = 0x06, ZMM_STATE = 0xE6 };
 
-    if (variant == APUS_VARIANT_SSE2) {
-        return true;
+    unsigned found = 1u << APUS_VARIANT_SCALAR | 1u << APUS_VARIANT_SSE2;
+    unsigned a, b, c, d, first;
+    if (__get_cpuid(1, &a, &b, &first, &d) == 0 || __get_cpuid_count(7, 0, &a, &b, &c, &d) == 0) {
+        return found;
     }
-    unsigned a, b, c, d;
-    if (__get_cpuid(1, &a, &b, &c, &d) == 0 || (c & OSXSAVE) == 0 || (c & AVX) == 0) {
-        return false;
+    if ((first & OSXSAVE) == 0 || (first & AVX) == 0) {
+        return found;
     }
     unsigned saved, saved_high;
     __asm__ volatile("xgetbv" : "=a"(saved), "=d"(saved_high) : "c"(0));
-    if (__get_cpuid_count(7, 0, &a, &b, &c, &d) == 0 || (b & AVX2) == 0) {
-        return false;
+    if ((saved & YMM_STATE) == YMM_STATE && (b & AVX2) != 0) {
+        found |= 1u << APUS_VARIANT_AVX2;
     }
-    if (variant == APUS_VARIANT_AVX2) {
-        return (saved & YMM_STATE) == YMM_STATE;
+    if ((saved & ZMM_STATE) == ZMM_STATE && (b & avx512_f_bw_vl) == avx512_f_bw_vl &&
+        (b & AVX2) != 0 && (c & VBMI) != 0) {
+        found |= 1u << APUS_VARIANT_AVX512;
     }
-    return (saved & ZMM_STATE) == ZMM_STATE && (b & avx512_f_bw_vl) == avx512_f_bw_vl &&
-           (c & VBMI) != 0;
+    return found;
+}
+
+#elif defined(__AARCH64EL__)
+
+/* NEON is part of every aarch64. */
+static unsigned ask_processor(void) {
+    return 1u << APUS_VARIANT_SCALAR | 1u << APUS_VARIANT_NEON;
 }
 
 #else
 
-/* NEON is part of every aarch64. */
-static bool processor_has(apus_variant variant) {
-    (void)variant;
-    return true;
+static unsigned ask_processor(void) {
+    return 1u << APUS_VARIANT_SCALAR;
 }
 
 #endif
+
+/* The processor is asked once: in a virtual machine that takes microseconds. Threads that ask at
+ * the same time get the same answer. */
+static unsigned processor_has(unsigned what) {
+    static atomic_uint answer = 0;
+    unsigned found = atomic_load_explicit(&answer, memory_order_relaxed);
+    if (found == 0) {
+        found = ask_processor();
+        atomic_store_explicit(&answer, found, memory_order_relaxed);
+    }
+    return found & what;
+}
 
 /* NULL where this build or this processor does not have the variant. */
 static const apus_kernels *available_kernels(apus_variant variant) {
     for (size_t i = 0; i < ALL_KERNELS; i++) {
         if (all_kernels[i].variant == variant) {
-            bool is_available = variant == APUS_VARIANT_SCALAR || processor_has(variant);
-            return is_available ? &all_kernels[i] : NULL;
+            return processor_has(1u << variant) != 0 ? &all_kernels[i] : NULL;
         }
     }
     return NULL;
