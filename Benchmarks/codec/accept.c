@@ -13,7 +13,7 @@ static unsigned accept_key(uint8_t *target, uint8_t *bytes, size_t size) {
 }
 
 static const struct row rows[] = {
-    {"apus_accept_key", OURS_PORTABLE, accept_key},
+    {"apus_accept_key", OURS, accept_key},
     {"OpenSSL SHA1()", PEER, openssl_one_shot},
     {"OpenSSL EVP kept context", PEER, openssl_kept},
 };

@@ -36,6 +36,6 @@ TARGETS = [
     ("UTF-8, ASCII", "utf8", ASCII, TEXT, UTF8, "avx512", "read", 0.9),
     ("UTF-8, short", "utf8", ALL, SHORT, UTF8, "avx512", BEST, 1.2),
     ("header walk", "walk", ["frames"], ["20 B"], HEADER, "", "ns", 3),
-    ("accept key", "accept", ["keys"], ["a key"], ACCEPT, "", "ns", 100),
-    ("accept key", "accept", ["keys"], ["a key"], ACCEPT, "", BEST, 3),
+    ("accept key", "accept", ["keys"], ["a key"], ACCEPT, "avx512", "ns", 100),
+    ("accept key", "accept", ["keys"], ["a key"], ACCEPT, "avx512", BEST, 3),
 ]

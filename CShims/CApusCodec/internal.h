@@ -60,6 +60,10 @@ APUS_INLINE const apus_kernels *apus_kernels_current(void) {
     return kernels != NULL ? kernels : apus_kernels_choose();
 }
 
+/* Whether the processor's instructions for SHA-1 are to be used: it has them, and the variant in
+ * use is not the portable one. */
+APUS_HIDDEN bool apus_has_sha1(void);
+
 APUS_INLINE uint32_t apus_load32(const uint8_t *bytes) {
     uint32_t value;
     memcpy(&value, bytes, sizeof value);

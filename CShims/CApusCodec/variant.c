@@ -5,6 +5,8 @@
 
 #if defined(__x86_64__)
 #include <cpuid.h>
+#elif defined(__AARCH64EL__) && defined(__linux__)
+#include <sys/auxv.h>
 #endif
 
 _Atomic(const apus_kernels *) apus_kernels_chosen = NULL;
@@ -25,15 +27,16 @@ static const apus_kernels all_kernels[] = {
 
 enum { ALL_KERNELS = sizeof all_kernels / sizeof all_kernels[0] };
 
-/* What the processor has: a bit for each variant. */
+/* What the processor has: a bit for each variant, and one more. */
+enum { SHA1 = 1 << 16 };
 
 #if defined(__x86_64__)
 
 /* Asked here and not through the compiler's own run-time library, which not every static libc
  * brings along. */
 static unsigned ask_processor(void) {
-    enum { OSXSAVE = 1 << 27, AVX = 1 << 28, AVX2 = 1 << 5, VBMI = 1 << 1 };
-    const unsigned avx512_f_bw_vl = 1u << 16 | 1u << 30 | 1u << 31;
+    enum { SSE41 = 1 << 19, OSXSAVE = 1 << 27, AVX = 1 << 28, AVX2 = 1 << 5, VBMI = 1 << 1 };
+    const unsigned sha = 1u << 29, avx512_f_bw_vl = 1u << 16 | 1u << 30 | 1u << 31;
     /* The registers that the system saves: xmm and ymm; then mask registers and zmm. */
     enum { YMM_STATE = 0x06, ZMM_STATE = 0xE6 };
 
@@ -41,6 +44,9 @@ static unsigned ask_processor(void) {
     unsigned a, b, c, d, first;
     if (__get_cpuid(1, &a, &b, &first, &d) == 0 || __get_cpuid_count(7, 0, &a, &b, &c, &d) == 0) {
         return found;
+    }
+    if ((first & SSE41) != 0 && (b & sha) != 0) {
+        found |= SHA1;
     }
     if ((first & OSXSAVE) == 0 || (first & AVX) == 0) {
         return found;
@@ -61,7 +67,13 @@ static unsigned ask_processor(void) {
 
 /* NEON is part of every aarch64. */
 static unsigned ask_processor(void) {
-    return 1u << APUS_VARIANT_SCALAR | 1u << APUS_VARIANT_NEON;
+    unsigned found = 1u << APUS_VARIANT_SCALAR | 1u << APUS_VARIANT_NEON;
+#if defined(__linux__)
+    if ((getauxval(AT_HWCAP) & HWCAP_SHA1) != 0) {
+        found |= SHA1;
+    }
+#endif
+    return found;
 }
 
 #else
@@ -82,6 +94,10 @@ static unsigned processor_has(unsigned what) {
         atomic_store_explicit(&answer, found, memory_order_relaxed);
     }
     return found & what;
+}
+
+bool apus_has_sha1(void) {
+    return processor_has(SHA1) != 0 && apus_variant_current() != APUS_VARIANT_SCALAR;
 }
 
 /* NULL where this build or this processor does not have the variant. */

@@ -6,6 +6,7 @@
  * is here every time. Meant for builds with AddressSanitizer and UndefinedBehaviorSanitizer.
  */
 
+#include "accept.h"
 #include "fuzz.h"
 #include "rules.h"
 #include "text.h"
@@ -184,7 +185,6 @@ static void judge_every_close_code(void) {
 
 static void judge_every_key_byte(void) {
     static const char good[] = "dGhlIHNhbXBsZSBub25jZQ==";
-    static const char digits[] = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
     for (size_t place = 0; place < APUS_KEY_SIZE; place++) {
         for (unsigned byte = 0; byte < 256; byte++) {
             exact key = exact_copy((const uint8_t *)good, APUS_KEY_SIZE, 0);
@@ -200,6 +200,25 @@ static void judge_every_key_byte(void) {
     CHECK(!apus_key_is_valid(NULL, 0));
 }
 
+/* Every bit of a key changed, and random keys. */
+static void answer_many_keys(void) {
+    uint8_t key[APUS_KEY_SIZE];
+    memcpy(key, "dGhlIHNhbXBsZSBub25jZQ==", sizeof key);
+    for (size_t bit = 0; bit < 8 * sizeof key; bit++) {
+        key[bit / 8] ^= (uint8_t)(1 << bit % 8);
+        check_accept(key);
+        key[bit / 8] ^= (uint8_t)(1 << bit % 8);
+    }
+    enum { KEYS = 20000 };
+    for (size_t i = 0; i < KEYS; i++) {
+        for (size_t k = 0; k < 22; k++) {
+            key[k] = (uint8_t)digits[next_byte() % 64];
+        }
+        check_accept(key);
+    }
+    calls += (KEYS + 8 * sizeof key) * available_variants();
+}
+
 int main(void) {
     size_t count = available_variants();
     for (size_t i = 0; i < count; i++) {
@@ -212,6 +231,7 @@ int main(void) {
     decode_every_start();
     judge_every_close_code();
     judge_every_key_byte();
+    answer_many_keys();
     printf("%lu calls in %zu variants, no finding\n", calls, count);
     return 0;
 }

@@ -466,7 +466,8 @@ def test_vector_code_agrees_with_portable_code_on_aarch64(amalgamation, tmp_path
     assert run(EMULATOR, tmp_path / "agree") == "chosen 4, agrees\n"
 
 
-# Masks and texts of every length up to 200, at every phase of the key, scalar against chosen.
+# Answers to keys, then masks and texts of every length up to 200, at every phase of the key: scalar
+# against chosen.
 AGREE = r"""
 #include <stdio.h>
 #include <string.h>
@@ -480,6 +481,15 @@ int main(void) {
         seed = seed * 1664525u + 1013904223u;
         source[i] = (uint8_t)(seed >> 24);
         text[i] = (uint8_t)"a\xC3\xA4\xE2\x82\xAC\xF0\x9F\x90\xA6"[i % 10];
+    }
+    for (size_t i = 0; i + APUS_KEY_SIZE <= sizeof source; i++) {
+        apus_variant_select(APUS_VARIANT_SCALAR);
+        apus_accept_key(source + i, one);
+        apus_variant_select(chosen);
+        apus_accept_key(source + i, other);
+        if (memcmp(one, other, APUS_ACCEPT_SIZE) != 0) {
+            return printf("answer to key %zu\n", i), 1;
+        }
     }
     for (size_t size = 0; size <= 200; size++) {
         for (size_t offset = 0; offset < 4; offset++) {

@@ -2,13 +2,12 @@
 // SPDX-License-Identifier: Apache-2.0
 
 /*
- * Handshake keys: one is valid if it is the base64 of the 16 bytes that it stands for. The input is
- * the key; or, with 18 bytes, a nonce to make one of, a place in it and the byte to put there.
+ * Handshake keys: one is valid if it is the base64 of the 16 bytes that it stands for, and whatever
+ * it is, every variant answers it as the standards do. The input is the key; or, with 18 bytes, a
+ * nonce to make one of, a place in it and the byte to put there.
  */
 
-#include "fuzz.h"
-
-static const char digits[] = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
+#include "accept.h"
 
 enum { NONCE_SIZE = 16 };
 
@@ -45,10 +44,6 @@ static bool decode(const uint8_t *key, uint8_t nonce[NONCE_SIZE]) {
     return true;
 }
 
-static bool is_digit(uint8_t byte) {
-    return byte != 0 && strchr(digits, byte) != NULL;
-}
-
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size) {
     uint8_t nonce[NONCE_SIZE], canonical[APUS_KEY_SIZE];
     if (size == NONCE_SIZE + 2) {
@@ -65,15 +60,9 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size) {
     }
     exact key = exact_copy(data, size, 0);
     CHECK(apus_key_is_valid(key.bytes, size) == is_expected);
-    if (size == APUS_KEY_SIZE) {
-        exact accept = exact_make(APUS_ACCEPT_SIZE, 0);
-        apus_accept_key(key.bytes, accept.bytes);
-        for (size_t i = 0; i < APUS_ACCEPT_SIZE - 1; i++) {
-            CHECK(is_digit(accept.bytes[i]));
-        }
-        CHECK(accept.bytes[APUS_ACCEPT_SIZE - 1] == '=');
-        exact_end(accept);
-    }
     exact_end(key);
+    if (size == APUS_KEY_SIZE) {
+        check_accept(data);
+    }
     return 0;
 }
