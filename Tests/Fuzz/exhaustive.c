@@ -166,6 +166,40 @@ static void decode_every_start(void) {
     }
 }
 
+/* A stream of every kind of header, of which some are of frames without payload, cut everywhere;
+ * then with bytes changed. */
+static void walk_every_cut(apus_role role) {
+    static const uint8_t first_bytes[] = {0x81, 0x01, 0x00, 0x80, 0x82, 0x88, 0x89, 0x8A};
+    static const size_t sizes[] = {0, 1, 20, 125, 126, 300};
+    static const uint8_t key[4] = {1, 2, 3, 4};
+    enum { FRAMES = 24, MUTATIONS = 40000 };
+    uint8_t stream[FRAMES * (APUS_HEADER_SIZE_MAX + 300)], changed[sizeof stream];
+    size_t size = 0;
+    for (size_t i = 0; i < FRAMES; i++) {
+        uint8_t first = first_bytes[i % sizeof first_bytes];
+        size_t payload = sizes[(i + i / 6) % ((first & 8) != 0 ? 4 : 6)];
+        size += apus_frame_header_encode(stream + size, first, payload,
+                                         role == APUS_SERVER ? key : NULL);
+        for (size_t end = size + payload; size < end; size++) {
+            stream[size] = next_byte();
+        }
+    }
+    reader by = {role, 0};
+    for (size_t cut = 0; cut <= size; cut++) {
+        check_headers(by, stream, cut, FRAMES + 1);
+        check_headers(by, stream, cut, cut % FRAMES);
+    }
+    for (size_t i = 0; i < MUTATIONS; i++) {
+        memcpy(changed, stream, size);
+        by.allowed = next_byte() & 0x70;
+        for (size_t changes = 1 + next_byte() % 3; changes > 0; changes--) {
+            changed[((size_t)next_byte() << 8 | next_byte()) % size] = next_byte();
+        }
+        check_headers(by, changed, size, next_byte() % (2 * FRAMES));
+    }
+    calls += 2 * size + MUTATIONS;
+}
+
 static void judge_every_close_code(void) {
     for (unsigned code = 0; code < 1u << 16; code++) {
         const uint8_t bytes[2] = {(uint8_t)(code >> 8), (uint8_t)code};
@@ -229,6 +263,8 @@ int main(void) {
         validate_every_pair();
     }
     decode_every_start();
+    walk_every_cut(APUS_SERVER);
+    walk_every_cut(APUS_CLIENT);
     judge_every_close_code();
     judge_every_key_byte();
     answer_many_keys();

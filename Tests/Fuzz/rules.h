@@ -114,4 +114,35 @@ static void check_every_prefix(reader by, const uint8_t *bytes, size_t size) {
     }
 }
 
+/* Many headers at once: those that are found one by one, and what ends them. */
+FUZZ_UNUSED static void check_headers(reader by, const uint8_t *bytes, size_t size,
+                                      size_t capacity) {
+    exact copy = exact_copy(bytes, size, 0);
+    exact room = exact_make(capacity * sizeof(apus_frame_header), 0);
+    size_t count, used, at = 0, expected_count = 0;
+    apus_result expected = APUS_OK;
+    apus_result result =
+        apus_frame_headers_decode(copy.bytes, size, by.role, by.allowed,
+                                  (apus_frame_header *)room.bytes, capacity, &count, &used);
+    CHECK(count <= capacity && used <= size);
+    while (at < size && expected_count < capacity) {
+        apus_frame_header header;
+        expected = decode(by, bytes + at, size - at, &header);
+        if (expected == APUS_OK && header.payload_size > size - at - header.header_size) {
+            expected = APUS_INCOMPLETE;
+        }
+        if (expected != APUS_OK) {
+            break;
+        }
+        CHECK(expected_count < count);
+        const uint8_t *found = room.bytes + expected_count * sizeof header;
+        CHECK(memcmp(found, &header, sizeof header) == 0);
+        at += header.header_size + (size_t)header.payload_size;
+        expected_count++;
+    }
+    CHECK(result == expected && count == expected_count && used == at);
+    exact_end(room);
+    exact_end(copy);
+}
+
 #endif

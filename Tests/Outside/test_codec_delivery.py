@@ -193,8 +193,8 @@ def test_headers_are_included_where_they_mean_something(tmp_path):
 @pytest.mark.parametrize(
     "text, complaint",
     [
-        ("struct s { int load_big_endian; };\nstatic int load_big_endian(struct s *s) "
-         "{\n    return s->load_big_endian;\n}\n", "'load_big_endian' is a member"),
+        ("struct s { int store_big_endian; };\nstatic int store_big_endian(struct s *s) "
+         "{\n    return s->store_big_endian;\n}\n", "'store_big_endian' is a member"),
         ("int extra_step;\nstatic int step(void) {\n    return extra_step;\n}\n",
          "'extra_step' is taken"),
         ("#define APUS_INLINE\n", "macro 'APUS_INLINE' of a header"),

@@ -108,6 +108,22 @@ APUS_API apus_result apus_frame_header_decode(const uint8_t *bytes, size_t size,
                                               apus_frame_header *header);
 
 /*
+ * Decodes the headers of the frames that lie whole in `bytes`, one behind the other, for whoever
+ * passes frames on and does not look into them. Up to `capacity` headers are filled, *count of them
+ * are of whole frames, and *used leads behind the last of these; what is between two headers is
+ * payload.
+ *
+ * APUS_OK: the bytes end with a frame, or the capacity is used up. APUS_INCOMPLETE: at *used begins
+ * a frame whose header or payload is not all there; of a large one apus_frame_header_decode may
+ * know the header already. Otherwise the rule that the header at *used breaks. Rules and arguments
+ * are those of apus_frame_header_decode; `headers` behind *count may have been written to.
+ */
+APUS_API apus_result apus_frame_headers_decode(const uint8_t *bytes, size_t size, apus_role role,
+                                               uint8_t reserved_bits_allowed,
+                                               apus_frame_header *headers, size_t capacity,
+                                               size_t *count, size_t *used);
+
+/*
  * Writes the shortest header into `out` and returns its size, at most APUS_HEADER_SIZE_MAX; nothing
  * behind it is touched. first_byte: FIN and RSV bits | opcode. payload_size: below 2^63.
  * masking_key: four bytes, or NULL for an unmasked frame.
