@@ -14,6 +14,9 @@
 #define APUS_INLINE static inline __attribute__((always_inline))
 #define APUS_HIDDEN __attribute__((visibility("hidden")))
 
+/* For what is to be on the straight way: a jump that is taken costs as much as a short piece. */
+#define APUS_LIKELY(condition) __builtin_expect((condition), 1)
+
 /* XORs size bytes of source into target: the same memory or disjoint. The first byte meets the
  * first byte of the key. */
 typedef void apus_mask_kernel(uint8_t *target, const uint8_t *source, size_t size, uint32_t key);
@@ -50,14 +53,12 @@ APUS_HIDDEN apus_mask_utf8_kernel apus_mask_utf8_neon;
 APUS_HIDDEN apus_batch_kernel apus_batch_neon;
 #endif
 
-/* The kernels in use; NULL until the first call. The first thread to choose wins, and what the
- * pointer points to is constant, so relaxed order is enough. */
+/* The kernels in use, and before the first call stand-ins that choose. The first thread to choose
+ * wins, and what the pointer points to is constant, so relaxed order is enough. */
 APUS_HIDDEN extern _Atomic(const apus_kernels *) apus_kernels_chosen;
-APUS_HIDDEN const apus_kernels *apus_kernels_choose(void);
 
 APUS_INLINE const apus_kernels *apus_kernels_current(void) {
-    const apus_kernels *kernels = atomic_load_explicit(&apus_kernels_chosen, memory_order_relaxed);
-    return kernels != NULL ? kernels : apus_kernels_choose();
+    return atomic_load_explicit(&apus_kernels_chosen, memory_order_relaxed);
 }
 
 /* Whether the processor's instructions for SHA-1 are to be used: it has them, and the variant in

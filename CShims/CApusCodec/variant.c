@@ -9,8 +9,6 @@
 #include <sys/auxv.h>
 #endif
 
-_Atomic(const apus_kernels *) apus_kernels_chosen = NULL;
-
 /* The best first. */
 static const apus_kernels all_kernels[] = {
 #if defined(__x86_64__)
@@ -24,6 +22,8 @@ static const apus_kernels all_kernels[] = {
     {APUS_VARIANT_SCALAR, apus_mask_scalar, apus_utf8_scalar, apus_mask_utf8_scalar,
      apus_batch_scalar},
 };
+
+static const apus_kernels stand_ins;
 
 enum { ALL_KERNELS = sizeof all_kernels / sizeof all_kernels[0] };
 
@@ -96,10 +96,6 @@ static unsigned processor_has(unsigned what) {
     return found & what;
 }
 
-bool apus_has_sha1(void) {
-    return processor_has(SHA1) != 0 && apus_variant_current() != APUS_VARIANT_SCALAR;
-}
-
 /* NULL where this build or this processor does not have the variant. */
 static const apus_kernels *available_kernels(apus_variant variant) {
     for (size_t i = 0; i < ALL_KERNELS; i++) {
@@ -110,18 +106,45 @@ static const apus_kernels *available_kernels(apus_variant variant) {
     return NULL;
 }
 
-const apus_kernels *apus_kernels_choose(void) {
+/* ---- The choice ---- */
+
+static const apus_kernels *choose(void) {
     size_t best = 0;
     while (available_kernels(all_kernels[best].variant) == NULL) {
         best++;
     }
     /* A thread that selects another one meanwhile is not overruled. */
-    const apus_kernels *found = NULL;
+    const apus_kernels *found = &stand_ins;
     bool is_first =
         atomic_compare_exchange_strong_explicit(&apus_kernels_chosen, &found, &all_kernels[best],
                                                 memory_order_relaxed, memory_order_relaxed);
     return is_first ? &all_kernels[best] : found;
 }
+
+/* The kernels before the first call. Nobody has to ask whether there was one: the functions of the
+ * library are a jump, without a frame of their own for the case that they must choose. */
+
+static void choose_and_mask(uint8_t *target, const uint8_t *source, size_t size, uint32_t key) {
+    choose()->mask(target, source, size, key);
+}
+
+static bool choose_and_utf8(apus_utf8_state *state, const uint8_t *bytes, size_t size) {
+    return choose()->utf8(state, bytes, size);
+}
+
+static bool choose_and_mask_utf8(apus_utf8_state *state, uint8_t *target, const uint8_t *source,
+                                 size_t size, uint32_t key) {
+    return choose()->mask_utf8(state, target, source, size, key);
+}
+
+static apus_result choose_and_batch(apus_feed *feed) {
+    return choose()->batch(feed);
+}
+
+static const apus_kernels stand_ins = {APUS_VARIANT_SCALAR, choose_and_mask, choose_and_utf8,
+                                       choose_and_mask_utf8, choose_and_batch};
+
+_Atomic(const apus_kernels *) apus_kernels_chosen = &stand_ins;
 
 bool apus_variant_is_available(apus_variant variant) {
     return available_kernels(variant) != NULL;
@@ -137,7 +160,12 @@ bool apus_variant_select(apus_variant variant) {
 }
 
 apus_variant apus_variant_current(void) {
-    return apus_kernels_current()->variant;
+    const apus_kernels *kernels = apus_kernels_current();
+    return (kernels != &stand_ins ? kernels : choose())->variant;
+}
+
+bool apus_has_sha1(void) {
+    return processor_has(SHA1) != 0 && apus_variant_current() != APUS_VARIANT_SCALAR;
 }
 
 const char *apus_codec_version(void) {
