@@ -27,26 +27,36 @@ APUS_INLINE uint64_t apus_key_twice(uint32_t key) {
     return (uint64_t)key << 32 | key;
 }
 
-/* Less than 16 bytes. */
-APUS_INLINE void apus_mask_under_16(uint8_t *target, const uint8_t *source, size_t size,
-                                    uint32_t key) {
-    if (size >= 8) {
-        uint64_t first = apus_load64(source);
-        uint64_t last = apus_load64(source + size - 8);
-        apus_store64(target, first ^ apus_key_twice(key));
-        apus_store64(target + size - 8, last ^ apus_key_twice(apus_key_at(key, size)));
-    } else if (size >= 4) {
+/* Less than 8 bytes. */
+APUS_INLINE void apus_mask_under_8(uint8_t *target, const uint8_t *source, size_t size,
+                                   uint32_t key) {
+    if (size >= 4) {
         uint32_t first = apus_load32(source);
         uint32_t last = apus_load32(source + size - 4);
         apus_store32(target, first ^ key);
         apus_store32(target + size - 4, last ^ apus_key_at(key, size));
-    } else {
+    } else if (size > 0) {
+        /* Of one byte all three are the same, of two two. */
         uint8_t bytes[4];
         apus_store32(bytes, key);
-        for (size_t i = 0; i < size; i++) {
-            target[i] = source[i] ^ bytes[i];
-        }
+        uint8_t first = source[0], middle = source[size / 2], last = source[size - 1];
+        target[0] = first ^ bytes[0];
+        target[size / 2] = middle ^ bytes[size / 2];
+        target[size - 1] = last ^ bytes[size - 1];
     }
+}
+
+/* Less than 16 bytes. */
+APUS_INLINE void apus_mask_under_16(uint8_t *target, const uint8_t *source, size_t size,
+                                    uint32_t key) {
+    if (size < 8) {
+        apus_mask_under_8(target, source, size, key);
+        return;
+    }
+    uint64_t first = apus_load64(source);
+    uint64_t last = apus_load64(source + size - 8);
+    apus_store64(target, first ^ apus_key_twice(key));
+    apus_store64(target + size - 8, last ^ apus_key_twice(apus_key_at(key, size)));
 }
 
 #endif

@@ -36,63 +36,56 @@ void apus_mask_sse2(uint8_t *target, const uint8_t *source, size_t size, uint32_
 }
 
 APUS_AVX2 void apus_mask_avx2(uint8_t *target, const uint8_t *source, size_t size, uint32_t key) {
-    if (size <= 128) {
+    if (APUS_LIKELY(size <= 128)) {
         apus_mask_up_to_128(target, source, size, key);
         return;
     }
-    __m256i last_key = apus_key_ymm(apus_key_at(key, size));
     __m256i first = apus_load_ymm(source);
-    __m256i a = apus_load_ymm(source + size - 128);
-    __m256i b = apus_load_ymm(source + size - 96);
-    __m256i c = apus_load_ymm(source + size - 64);
-    __m256i d = apus_load_ymm(source + size - 32);
+    __m256i last = apus_load_ymm(source + size - 32);
     size_t i = apus_bytes_to_alignment(target, 32);
     __m256i middle_key = apus_key_ymm(apus_key_at(key, i));
-    for (; i + 128 < size; i += 128) {
-        __m256i e = apus_load_ymm(source + i);
-        __m256i f = apus_load_ymm(source + i + 32);
-        __m256i g = apus_load_ymm(source + i + 64);
-        __m256i h = apus_load_ymm(source + i + 96);
-        apus_mask_ymm(target + i, e, middle_key);
-        apus_mask_ymm(target + i + 32, f, middle_key);
-        apus_mask_ymm(target + i + 64, g, middle_key);
-        apus_mask_ymm(target + i + 96, h, middle_key);
+    for (; i + 128 <= size; i += 128) {
+        __m256i a = apus_load_ymm(source + i);
+        __m256i b = apus_load_ymm(source + i + 32);
+        __m256i c = apus_load_ymm(source + i + 64);
+        __m256i d = apus_load_ymm(source + i + 96);
+        apus_mask_ymm(target + i, a, middle_key);
+        apus_mask_ymm(target + i + 32, b, middle_key);
+        apus_mask_ymm(target + i + 64, c, middle_key);
+        apus_mask_ymm(target + i + 96, d, middle_key);
+    }
+    for (; i + 32 < size; i += 32) {
+        apus_mask_ymm(target + i, apus_load_ymm(source + i), middle_key);
     }
     apus_mask_ymm(target, first, apus_key_ymm(key));
-    apus_mask_ymm(target + size - 128, a, last_key);
-    apus_mask_ymm(target + size - 96, b, last_key);
-    apus_mask_ymm(target + size - 64, c, last_key);
-    apus_mask_ymm(target + size - 32, d, last_key);
+    apus_mask_ymm(target + size - 32, last, apus_key_ymm(apus_key_at(key, size)));
 }
 
 APUS_AVX512 void apus_mask_avx512(uint8_t *target, const uint8_t *source, size_t size,
                                   uint32_t key) {
-    if (size <= 64) {
-        apus_mask_up_to_64(target, source, size, key);
+    if (APUS_LIKELY(size <= 128)) {
+        apus_mask_up_to_128(target, source, size, key);
         return;
     }
-    __m512i last_key = apus_key_zmm(apus_key_at(key, size));
     __m512i first = apus_load_zmm(source);
     __m512i last = apus_load_zmm(source + size - 64);
-    if (size > 128) {
-        __m512i a = apus_load_zmm(source + size - 128);
-        if (size > 192) {
-            __m512i b = apus_load_zmm(source + size - 192);
-            /* From 512 bytes on a target that is not aligned costs as much as the work itself. */
-            size_t i = apus_bytes_to_alignment(target, 64);
-            __m512i middle_key = apus_key_zmm(apus_key_at(key, i));
-            for (; i + 192 < size; i += 128) {
-                __m512i c = apus_load_zmm(source + i);
-                __m512i d = apus_load_zmm(source + i + 64);
-                apus_mask_zmm(target + i, c, middle_key);
-                apus_mask_zmm(target + i + 64, d, middle_key);
-            }
-            apus_mask_zmm(target + size - 192, b, last_key);
-        }
-        apus_mask_zmm(target + size - 128, a, last_key);
+    size_t i = apus_bytes_to_alignment(target, 64);
+    __m512i middle_key = apus_key_zmm(apus_key_at(key, i));
+    for (; i + 256 <= size; i += 256) {
+        __m512i a = apus_load_zmm(source + i);
+        __m512i b = apus_load_zmm(source + i + 64);
+        __m512i c = apus_load_zmm(source + i + 128);
+        __m512i d = apus_load_zmm(source + i + 192);
+        apus_mask_zmm(target + i, a, middle_key);
+        apus_mask_zmm(target + i + 64, b, middle_key);
+        apus_mask_zmm(target + i + 128, c, middle_key);
+        apus_mask_zmm(target + i + 192, d, middle_key);
+    }
+    for (; i + 64 < size; i += 64) {
+        apus_mask_zmm(target + i, apus_load_zmm(source + i), middle_key);
     }
     apus_mask_zmm(target, first, apus_key_zmm(key));
-    apus_mask_zmm(target + size - 64, last, last_key);
+    apus_mask_zmm(target + size - 64, last, apus_key_zmm(apus_key_at(key, size)));
 }
 
 #endif
