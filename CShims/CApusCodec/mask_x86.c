@@ -35,9 +35,28 @@ void apus_mask_sse2(uint8_t *target, const uint8_t *source, size_t size, uint32_
     apus_mask_xmm(target + size - 16, d, last_key);
 }
 
+/* A vector that is stored into two pages takes as long as 16 others. */
+APUS_INLINE bool is_in_two_pages(const uint8_t *bytes, size_t width) {
+    return ((uintptr_t)bytes & 4095) > 4096 - width;
+}
+
+/* The ends apart from what is aligned, so that nothing lies in two pages. More than 128 bytes. */
+static __attribute__((noinline)) void mask_in_parts(apus_mask_kernel *mask, uint8_t *target,
+                                                    const uint8_t *source, size_t size,
+                                                    uint32_t key) {
+    size_t head = apus_bytes_to_alignment(target, 64), tail = (size - head) % 64;
+    mask(target, source, head, key);
+    mask(target + head, source + head, size - head - tail, apus_key_at(key, head));
+    mask(target + size - tail, source + size - tail, tail, apus_key_at(key, size - tail));
+}
+
 APUS_AVX2 void apus_mask_avx2(uint8_t *target, const uint8_t *source, size_t size, uint32_t key) {
     if (APUS_LIKELY(size <= 128)) {
         apus_mask_up_to_128(target, source, size, key);
+        return;
+    }
+    if (is_in_two_pages(target, 32) || is_in_two_pages(target + size - 32, 32)) {
+        mask_in_parts(apus_mask_avx2, target, source, size, key);
         return;
     }
     __m256i first = apus_load_ymm(source);
@@ -65,6 +84,10 @@ APUS_AVX512 void apus_mask_avx512(uint8_t *target, const uint8_t *source, size_t
                                   uint32_t key) {
     if (APUS_LIKELY(size <= 128)) {
         apus_mask_up_to_128(target, source, size, key);
+        return;
+    }
+    if (is_in_two_pages(target, 64) || is_in_two_pages(target + size - 64, 64)) {
+        mask_in_parts(apus_mask_avx512, target, source, size, key);
         return;
     }
     __m512i first = apus_load_zmm(source);

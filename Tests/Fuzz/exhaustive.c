@@ -58,6 +58,37 @@ static void mask_every_size(void) {
     apus_mask_copy(NULL, NULL, 0, 0x9D21FA37u, 3);
 }
 
+/* Pieces whose first or last vector lies in two pages, which the kernels treat apart. */
+static void mask_across_pages(void) {
+    enum { PAGE = 4096 };
+    static const size_t sizes[] = {129, 191, 256, 300, 1000, PAGE - 1, PAGE, PAGE + 77};
+    uint8_t *pages = aligned_alloc(PAGE, 4 * PAGE);
+    CHECK(pages != NULL);
+    for (size_t i = 0; i < 4 * PAGE; i++) {
+        pages[i] = (uint8_t)(i * 7 + i / PAGE);
+    }
+    for (size_t i = 0; i < sizeof sizes / sizeof sizes[0]; i++) {
+        for (size_t place = 0; place <= 130; place++) {
+            /* The first time the piece ends around the border, then it begins there. */
+            size_t starts[] = {2 * PAGE + place - sizes[i] - 1, PAGE + place - 65};
+            for (size_t k = 0; k < 2; k++) {
+                exact expected = exact_copy(pages, 4 * PAGE, 0);
+                uint8_t key_bytes[4] = {1, 2, 4, 8};
+                uint32_t key;
+                memcpy(&key, key_bytes, 4);
+                apus_mask(pages + starts[k], sizes[i], key, k);
+                for (size_t at = 0; at < sizes[i]; at++) {
+                    expected.bytes[starts[k] + at] ^= key_bytes[(at + k) % 4];
+                }
+                CHECK(memcmp(expected.bytes, pages, 4 * PAGE) == 0);
+                exact_end(expected);
+                calls += 1;
+            }
+        }
+    }
+    free(pages);
+}
+
 /* ---- UTF-8 ---- */
 
 /* A whole text in two pieces. */
@@ -258,6 +289,7 @@ int main(void) {
     for (size_t i = 0; i < count; i++) {
         use_variant(i);
         mask_every_size();
+        mask_across_pages();
         validate_every_size();
         validate_every_place();
         validate_every_pair();
