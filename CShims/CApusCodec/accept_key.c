@@ -14,27 +14,20 @@ static const uint8_t base64_digits[64] = {
     'g', 'h', 'i', 'j', 'k', 'l', 'm', 'n', 'o', 'p', 'q', 'r', 's', 't', 'u', 'v',
     'w', 'x', 'y', 'z', '0', '1', '2', '3', '4', '5', '6', '7', '8', '9', '+', '/'};
 
-/* The value of a base64 digit, or -1. */
-static int base64_value(uint8_t digit) {
-    for (int value = 0; value < 64; value++) {
-        if (base64_digits[value] == digit) {
-            return value;
-        }
-    }
-    return -1;
-}
-
 bool apus_key_is_valid(const uint8_t *key, size_t size) {
+    /* A bit for each byte that is a digit: '+', '/' and '0' to '9', then letters. */
+    static const uint64_t is_digit[4] = {1ull << '+' | 1ull << '/' | 0x3FFull << '0',
+                                         0x3FFFFFFull << 1 | 0x3FFFFFFull << 33};
     if (size != APUS_KEY_SIZE || key[22] != '=' || key[23] != '=') {
         return false;
     }
-    for (size_t i = 0; i < 22; i++) {
-        if (base64_value(key[i]) < 0) {
-            return false;
-        }
+    uint64_t are_digits = 1;
+    for (size_t i = 0; i < 21; i++) {
+        are_digits &= is_digit[key[i] / 64] >> key[i] % 64;
     }
     /* 16 bytes leave two bits to the last digit; the other four are zero in canonical form. */
-    return (base64_value(key[21]) & 0x0F) == 0;
+    uint8_t last = key[21];
+    return are_digits != 0 && (last == 'A' || last == 'Q' || last == 'g' || last == 'w');
 }
 
 const uint32_t apus_guid_words[16] = {
