@@ -11,11 +11,11 @@ void apus_mask_scalar(uint8_t *target, const uint8_t *source, size_t size, uint3
     apus_mask_under_16(target + i, source + i, size - i, key);
 }
 
-void apus_mask(uint8_t *bytes, size_t size, uint32_t masking_key, size_t offset) {
+APUS_HOT void apus_mask(uint8_t *bytes, size_t size, uint32_t masking_key, size_t offset) {
     apus_kernels_current()->mask(bytes, bytes, size, apus_key_at(masking_key, offset));
 }
 
-void apus_mask_copy(uint8_t *target, const uint8_t *source, size_t size, uint32_t masking_key,
-                    size_t offset) {
+APUS_HOT void apus_mask_copy(uint8_t *target, const uint8_t *source, size_t size,
+                             uint32_t masking_key, size_t offset) {
     apus_kernels_current()->mask(target, source, size, apus_key_at(masking_key, offset));
 }

@@ -50,7 +50,8 @@ static __attribute__((noinline)) void mask_in_parts(apus_mask_kernel *mask, uint
     mask(target + size - tail, source + size - tail, tail, apus_key_at(key, size - tail));
 }
 
-APUS_AVX2 void apus_mask_avx2(uint8_t *target, const uint8_t *source, size_t size, uint32_t key) {
+APUS_AVX2 APUS_HOT void apus_mask_avx2(uint8_t *target, const uint8_t *source, size_t size,
+                                       uint32_t key) {
     if (APUS_LIKELY(size <= 128)) {
         apus_mask_up_to_128(target, source, size, key);
         return;
@@ -80,8 +81,8 @@ APUS_AVX2 void apus_mask_avx2(uint8_t *target, const uint8_t *source, size_t siz
     apus_mask_ymm(target + size - 32, last, apus_key_ymm(apus_key_at(key, size)));
 }
 
-APUS_AVX512 void apus_mask_avx512(uint8_t *target, const uint8_t *source, size_t size,
-                                  uint32_t key) {
+APUS_AVX512 APUS_HOT void apus_mask_avx512(uint8_t *target, const uint8_t *source, size_t size,
+                                           uint32_t key) {
     if (APUS_LIKELY(size <= 128)) {
         apus_mask_up_to_128(target, source, size, key);
         return;
