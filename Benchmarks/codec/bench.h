@@ -80,7 +80,8 @@ void bench_frame(void);
 void bench_accept(void);
 
 /* loops.c, at -O3 -march=native. */
-operation loop_bytes, loop_bytes_copy, loop_unrolled, loop_words, loop_words_copy, read_all;
+operation loop_bytes, loop_bytes_copy, loop_unrolled, loop_words, loop_words_copy, read_all,
+    write_all;
 
 /* dfa.c */
 bool dfa_is_valid(const uint8_t *bytes, size_t size);
