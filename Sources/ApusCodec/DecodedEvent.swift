@@ -123,7 +123,7 @@ public struct DecodedEvents: ~Copyable {
     }
 
     /// One of them, the first at 0; an index outside of the count traps.
-    @inlinable
+    @inlinable @inline(__always)
     public subscript(index: Int) -> DecodedEvent {
         if let part = messagePart(at: index) { return .messagePart(part) }
         let event = unsafe storage[index]

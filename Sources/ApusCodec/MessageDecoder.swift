@@ -28,8 +28,8 @@ public struct MessageDecoder {
     /// A decoder for a connection whose opening handshake is done.
     @inlinable
     public init(_ options: Options) {
-        var options = options.options
-        unsafe apus_decoder_init(&decoder, &options)
+        // What apus_decoder_init leaves; a call would cost a copy of all 256 bytes as well.
+        unsafe decoder.options = options.options
     }
 
     /// Takes the bytes from `position` on, and moves `position` behind those that are done with.
@@ -42,7 +42,7 @@ public struct MessageDecoder {
     /// Bytes before `position` may be unmasked then, those behind it are as they were, but for a
     /// payload that is invalid. A position outside of the span is the caller's fault and traps.
     /// Calls `apus_decoder_feed`.
-    @inlinable
+    @inlinable @inline(__always)
     public mutating func decode(
         _ bytes: inout MutableSpan<UInt8>,
         from position: inout Int,
