@@ -56,7 +56,9 @@ func median(_ values: [Double]) -> Double {
     return sorted[sorted.count / 2]
 }
 
-/// Memory that both sides work on. A key of zeros costs what any costs, and leaves the text a text.
+/// Both sides work on the same memory.
+///
+/// A key of zeros costs what any costs, and leaves the text a text.
 func comparisons(byteCount: Int) -> [Comparison] {
     let memory = UnsafeMutableBufferPointer<UInt8>.allocate(capacity: byteCount)
     unsafe memory.initialize(repeating: 0x61)
@@ -96,8 +98,9 @@ func comparisons(byteCount: Int) -> [Comparison] {
     ]
 }
 
-/// The header of a frame, and a buffer of many frames; they are decoded where they lie, so a copy
-/// for each call is part of the work of both sides.
+/// The header of a frame, and a buffer of many frames.
+///
+/// They are decoded where they lie, so a copy for each call is part of the work of both sides.
 func decoding(frameCount: Int) -> [Comparison] {
     let wire = frames(frameCount, payloadByteCount: 20)
     let byteCount = wire.count
