@@ -92,27 +92,26 @@ APUS_AVX512 bool apus_mask_utf8_avx512(apus_utf8_state *state, uint8_t *target,
         size -= head;
         key = apus_key_at(key, head);
     }
-    const __mmask64 all = UINT64_MAX;
+    apus_scan64 scan = {_mm512_setzero_si512(), _mm512_setzero_si512()};
     __m512i before = apus_carried64(*state);
-    __m512i errors = _mm512_setzero_si512();
     bool is_after_ascii = *state == 0;
     size_t i = 0;
     for (; size - i >= 128; i += 128) {
-        __m512i a = apus_unmask_zmm(source + i, key, all);
-        __m512i b = apus_unmask_zmm(source + i + 64, key, all);
+        __m512i a = apus_unmask_zmm(source + i, key);
+        __m512i b = apus_unmask_zmm(source + i + 64, key);
         apus_store_zmm(target + i, a);
         apus_store_zmm(target + i + 64, b);
         bool is_ascii = apus_is_ascii64(_mm512_or_si512(a, b));
         if (!is_ascii || !is_after_ascii) {
-            errors = _mm512_or_si512(errors, apus_errors64_behind(before, a));
-            errors = _mm512_or_si512(errors, apus_errors64_behind(a, b));
+            apus_scan64_add_behind(&scan, before, a);
+            apus_scan64_add_behind(&scan, a, b);
         }
         is_after_ascii = is_ascii;
         before = b;
     }
     __m128i last = _mm512_extracti32x4_epi32(before, 3);
     is_valid = apus_utf8_keep(state, (uint32_t)_mm_extract_epi32(last, 3)) && is_valid;
-    is_valid = _mm512_test_epi8_mask(errors, errors) == 0 && is_valid;
+    is_valid = apus_scan64_is_valid(scan) && is_valid;
     return apus_mask_utf8_short_avx512(state, target + i, source + i, size - i, key) && is_valid;
 }
 

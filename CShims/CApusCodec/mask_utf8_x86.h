@@ -6,6 +6,7 @@
 
 #include "mask_utf8.h"
 #include "mask_x86.h"
+#include "utf8_avx512.h"
 #include "utf8_x86.h"
 
 #if defined(__x86_64__)
@@ -71,9 +72,8 @@ APUS_AVX2 APUS_INLINE bool apus_mask_utf8_short_avx2(apus_utf8_state *state, uin
     return is_valid;
 }
 
-APUS_AVX512 APUS_INLINE __m512i apus_unmask_zmm(const uint8_t *bytes, uint32_t key,
-                                                __mmask64 in_piece) {
-    return _mm512_xor_si512(_mm512_maskz_loadu_epi8(in_piece, bytes), apus_key_zmm(key));
+APUS_AVX512 APUS_INLINE __m512i apus_unmask_zmm(const uint8_t *bytes, uint32_t key) {
+    return _mm512_xor_si512(apus_load_zmm(bytes), apus_key_zmm(key));
 }
 
 APUS_AVX512 APUS_INLINE bool apus_mask_utf8_short_avx512(apus_utf8_state *state, uint8_t *target,
@@ -82,28 +82,35 @@ APUS_AVX512 APUS_INLINE bool apus_mask_utf8_short_avx512(apus_utf8_state *state,
     if (size == 0) {
         return true;
     }
-    __mmask64 in_first = apus_lanes64(size);
-    __mmask64 in_second = size > 64 ? apus_lanes64(size - 64) : 0;
-    __m512i first = apus_unmask_zmm(source, key, in_first);
-    __mmask64 high = _mm512_movepi8_mask(first) & in_first;
-    __m512i second = _mm512_setzero_si512();
-    if (size > 64) {
-        second = apus_unmask_zmm(source + 64, key, in_second);
-        high |= _mm512_movepi8_mask(second) & in_second;
+    __m512i first, last;
+    bool is_plain;
+    if (size <= 64) {
+        first = size == 64 ? apus_load_zmm(source) : apus_load_under_64(source, size);
+        first =
+            _mm512_maskz_mov_epi8(apus_lanes64(size), _mm512_xor_si512(first, apus_key_zmm(key)));
+        last = first;
+        is_plain = apus_is_ascii64(first);
+    } else {
+        first = apus_unmask_zmm(source, key);
+        last = apus_unmask_zmm(source + size - 64, apus_key_at(key, size));
+        is_plain = apus_is_ascii64(_mm512_or_si512(first, last));
     }
-    bool is_plain = *state == 0 && high == 0;
+    is_plain = is_plain && *state == 0;
     uint32_t tail = is_plain ? 0 : apus_utf8_tail_masked(*state, source, size, key);
     apus_mask_up_to_128(target, source, size, key);
     if (is_plain) {
         return true;
     }
-    __m512i errors = apus_errors64_behind(apus_carried64(*state), first);
-    __mmask64 wrong = _mm512_test_epi8_mask(errors, errors) & in_first;
+    apus_scan64 scan = {_mm512_setzero_si512(), _mm512_setzero_si512()};
+    __m512i before = apus_carried64(*state);
     if (size > 64) {
-        errors = apus_errors64_behind(first, second);
-        wrong |= _mm512_test_epi8_mask(errors, errors) & in_second;
+        apus_scan64_add_behind(&scan, before, first);
+        before = first;
+        size -= 64;
+        last = apus_last64(last, size);
     }
-    return apus_utf8_keep(state, tail) && wrong == 0;
+    bool is_valid = apus_scan64_end(scan, before, last, size);
+    return apus_utf8_keep(state, tail) && is_valid;
 }
 
 #endif

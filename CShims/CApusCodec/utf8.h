@@ -89,9 +89,13 @@ static const uint8_t apus_utf8_own_high[16] = {
     APUS_UTF8_TOO_SHORT,
 };
 
-/* What saturating subtraction leaves the top bit to: the lead two back has three bytes or more, the
- * lead three back has four. */
-enum { APUS_UTF8_THIRD = 0xE0 - 0x80, APUS_UTF8_FOURTH = 0xF0 - 0x80 };
+/* What saturating subtraction leaves the top bit to: the byte before is a lead, the lead two back
+ * has three bytes or more, the lead three back has four. */
+enum {
+    APUS_UTF8_SECOND = 0xC0 - 0x80,
+    APUS_UTF8_THIRD = 0xE0 - 0x80,
+    APUS_UTF8_FOURTH = 0xF0 - 0x80
+};
 
 /*
  * Sets the state after a piece in which the tables found no error, from the last bytes of the text,
@@ -116,11 +120,15 @@ APUS_INLINE bool apus_utf8_keep(apus_utf8_state *state, uint32_t tail) {
     return true;
 }
 
-/* The same from the piece itself. */
+/* The same from the piece itself, for little-endian machines, as all vector kernels are. */
 APUS_INLINE bool apus_utf8_keep_tail(apus_utf8_state *state, const uint8_t *bytes, size_t size) {
-    uint32_t tail = size >= 3 ? 0 : *state;
-    for (size_t i = size >= 3 ? size - 3 : 0; i < size; i++) {
-        tail = tail >> 8 | (uint32_t)bytes[i] << 24;
+    uint32_t tail = *state;
+    if (size >= 4) {
+        tail = apus_load32(bytes + size - 4);
+    } else {
+        for (size_t i = 0; i < size; i++) {
+            tail = tail >> 8 | (uint32_t)bytes[i] << 24;
+        }
     }
     return apus_utf8_keep(state, tail);
 }

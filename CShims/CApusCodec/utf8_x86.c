@@ -1,6 +1,7 @@
 // This source file is part of the Apus project
 // SPDX-License-Identifier: Apache-2.0
 
+#include "utf8_avx512.h"
 #include "utf8_x86.h"
 
 #if defined(__x86_64__)
@@ -100,79 +101,78 @@ APUS_AVX2 bool apus_utf8_avx2(apus_utf8_state *state, const uint8_t *bytes, size
 
 /* ---- AVX-512 with VBMI ---- */
 
-/* The errors in those of the 64 bytes here that are of the piece, and so are the three before. */
-APUS_AVX512 APUS_INLINE __m512i errors64_at(const uint8_t *bytes, __mmask64 in_piece) {
-    return apus_errors64(
-        _mm512_maskz_loadu_epi8(in_piece, bytes), _mm512_maskz_loadu_epi8(in_piece, bytes - 1),
-        _mm512_maskz_loadu_epi8(in_piece, bytes - 2), _mm512_maskz_loadu_epi8(in_piece, bytes - 3));
+/* The 64 bytes here; the three bytes before them are of the same piece. */
+APUS_AVX512 APUS_INLINE void scan64_at(apus_scan64 *scan, const uint8_t *bytes) {
+    __m512i one = apus_load_zmm(bytes - 1);
+    /* gcc 12 would load it again for each use, and it lies across two lines of the cache. */
+    __asm__("" : "+v"(one));
+    apus_scan64_add(scan, apus_load_zmm(bytes), one, apus_load_zmm(bytes - 2),
+                    apus_load_zmm(bytes - 3));
 }
 
-/* The first block of a piece: where the loads would look before it, the state steps in. Lanes that
- * are masked out are not read. */
-APUS_AVX512 APUS_INLINE __m512i earlier64(apus_utf8_state state, const uint8_t *bytes,
-                                          __mmask64 in_piece, unsigned distance) {
-    __m512i loaded = _mm512_maskz_loadu_epi8(in_piece >> distance << distance, bytes - distance);
-    __m128i carried = _mm_cvtsi32_si128((int)(state >> (32 - 8 * distance)));
-    return _mm512_or_si512(loaded, _mm512_zextsi128_si512(carried));
-}
-
-APUS_AVX512 APUS_INLINE __m512i errors64_after(apus_utf8_state state, const uint8_t *bytes,
-                                               __m512i block, __mmask64 in_piece) {
-    __m512i errors =
-        apus_errors64(block, earlier64(state, bytes, in_piece, 1),
-                      earlier64(state, bytes, in_piece, 2), earlier64(state, bytes, in_piece, 3));
-    return _mm512_maskz_mov_epi8(in_piece, errors);
-}
-
-typedef struct scan64 {
-    __m512i errors;
-    bool is_after_ascii;
-} scan64;
-
-APUS_AVX512 APUS_INLINE void scan64_block(scan64 *scan, const uint8_t *bytes, __mmask64 in_piece) {
-    bool is_ascii = apus_is_ascii64(_mm512_maskz_loadu_epi8(in_piece, bytes));
-    if (!is_ascii || !scan->is_after_ascii) {
-        scan->errors = _mm512_or_si512(scan->errors, errors64_at(bytes, in_piece));
+/* The same, but ASCII after ASCII needs no look; returns whether the block is. */
+APUS_AVX512 APUS_INLINE bool scan64_block(apus_scan64 *scan, const uint8_t *bytes,
+                                          bool is_after_ascii) {
+    bool is_ascii = apus_is_ascii64(apus_load_zmm(bytes));
+    if (!is_ascii || !is_after_ascii) {
+        scan64_at(scan, bytes);
     }
-    scan->is_after_ascii = is_ascii;
+    return is_ascii;
+}
+
+APUS_AVX512 static bool validate_under_64(apus_utf8_state *state, const uint8_t *bytes,
+                                          size_t size) {
+    __m512i block = apus_load_under_64(bytes, size);
+    if (*state == 0 && apus_is_ascii64(block)) {
+        return true;
+    }
+    const apus_scan64 none = {_mm512_setzero_si512(), _mm512_setzero_si512()};
+    bool is_valid = apus_scan64_end(none, apus_carried64(*state), block, size);
+    return apus_utf8_keep_tail(state, bytes, size) && is_valid;
 }
 
 APUS_AVX512 bool apus_utf8_avx512(apus_utf8_state *state, const uint8_t *bytes, size_t size) {
-    if (size == 0) {
-        return true;
+    if (size < 64) {
+        return size == 0 || validate_under_64(state, bytes, size);
     }
-    const __mmask64 all = UINT64_MAX;
-    __mmask64 in_piece = size >= 64 ? all : all >> (64 - size);
-    __m512i first = _mm512_maskz_loadu_epi8(in_piece, bytes);
-    scan64 scan = {_mm512_setzero_si512(), *state == 0 && apus_is_ascii64(first)};
-    if (!scan.is_after_ascii) {
-        scan.errors = errors64_after(*state, bytes, first, in_piece);
-    } else if (size <= 64) {
-        return true;
+    __m512i first = apus_load_zmm(bytes);
+    apus_scan64 scan = {_mm512_setzero_si512(), _mm512_setzero_si512()};
+    bool is_after_ascii = *state == 0 && apus_is_ascii64(first);
+    if (!is_after_ascii) {
+        apus_scan64_add_behind(&scan, apus_carried64(*state), first);
     }
     size_t i = 64;
     if (size >= 512) {
         i = apus_bytes_to_alignment(bytes, 64);
         if (i < 3) {
-            scan64_block(&scan, bytes + 3, all);
+            /* Too early to look back: take one block more. */
+            is_after_ascii = scan64_block(&scan, bytes + 3, is_after_ascii);
             i += 64;
         }
     }
-    while (i < size && size - i >= 128) {
-        __m512i a = _mm512_loadu_si512(bytes + i);
-        __m512i b = _mm512_loadu_si512(bytes + i + 64);
-        bool is_ascii = apus_is_ascii64(_mm512_or_si512(a, b));
-        if (!is_ascii || !scan.is_after_ascii) {
-            scan.errors = _mm512_or_si512(scan.errors, errors64_at(bytes + i, all));
-            scan.errors = _mm512_or_si512(scan.errors, errors64_at(bytes + i + 64, all));
+    for (; size - i >= 256; i += 256) {
+        const uint8_t *here = bytes + i;
+        __m512i ab = _mm512_or_si512(apus_load_zmm(here), apus_load_zmm(here + 64));
+        __m512i cd = _mm512_or_si512(apus_load_zmm(here + 128), apus_load_zmm(here + 192));
+        bool is_ascii = apus_is_ascii64(_mm512_or_si512(ab, cd));
+        if (!is_ascii || !is_after_ascii) {
+            scan64_at(&scan, here);
+            scan64_at(&scan, here + 64);
+            scan64_at(&scan, here + 128);
+            scan64_at(&scan, here + 192);
         }
-        scan.is_after_ascii = is_ascii;
-        i += 128;
+        is_after_ascii = is_ascii;
     }
-    for (; i < size; i += 64) {
-        scan64_block(&scan, bytes + i, size - i >= 64 ? all : all >> (64 - (size - i)));
+    for (; size - i >= 64; i += 64) {
+        is_after_ascii = scan64_block(&scan, bytes + i, is_after_ascii);
     }
-    bool is_valid = _mm512_test_epi8_mask(scan.errors, scan.errors) == 0;
+    bool is_valid;
+    if (i == size || (is_after_ascii && apus_is_ascii64(apus_load_zmm(bytes + size - 64)))) {
+        is_valid = apus_scan64_is_valid(scan);
+    } else {
+        __m512i last = apus_last64(apus_load_zmm(bytes + size - 64), size - i);
+        is_valid = apus_scan64_end(scan, apus_load_zmm(bytes + i - 64), last, size - i);
+    }
     return apus_utf8_keep_tail(state, bytes, size) && is_valid;
 }
 

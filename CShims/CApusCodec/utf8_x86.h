@@ -76,42 +76,5 @@ APUS_AVX2 APUS_INLINE __m256i apus_load_under_32(const uint8_t *bytes, size_t si
     return _mm256_set_m128i(apus_load_under_16(bytes + 16, size - 16), low);
 }
 
-APUS_AVX512 APUS_INLINE bool apus_is_ascii64(__m512i block) {
-    return _mm512_movepi8_mask(block) == 0;
-}
-
-APUS_AVX512 APUS_INLINE __m512i apus_look_up64(const uint8_t *table, __m512i halves) {
-    __m128i row = _mm_loadu_si128((const __m128i *)table);
-    /* vpermb looks at six bits; with the row four times over, two of them do not matter. */
-    return _mm512_permutexvar_epi8(halves, _mm512_broadcast_i32x4(row));
-}
-
-APUS_AVX512 APUS_INLINE __m512i apus_errors64(__m512i block, __m512i one, __m512i two,
-                                              __m512i three) {
-    __m512i errors = _mm512_and_si512(
-        _mm512_and_si512(apus_look_up64(apus_utf8_previous_high, _mm512_srli_epi16(one, 4)),
-                         apus_look_up64(apus_utf8_previous_low, one)),
-        apus_look_up64(apus_utf8_own_high, _mm512_srli_epi16(block, 4)));
-    __m512i third = _mm512_subs_epu8(two, _mm512_set1_epi8(APUS_UTF8_THIRD));
-    __m512i fourth = _mm512_subs_epu8(three, _mm512_set1_epi8(APUS_UTF8_FOURTH));
-    __m512i must_continue =
-        _mm512_and_si512(_mm512_or_si512(third, fourth), _mm512_set1_epi8((char)0x80));
-    return _mm512_xor_si512(errors, must_continue);
-}
-
-/* The errors in a block, given the one before it. */
-APUS_AVX512 APUS_INLINE __m512i apus_errors64_behind(__m512i before, __m512i block) {
-    /* The last 16 bytes of the one, then the first 48 of the other. */
-    __m512i middle = _mm512_alignr_epi64(block, before, 6);
-    return apus_errors64(block, _mm512_alignr_epi8(block, middle, 15),
-                         _mm512_alignr_epi8(block, middle, 14),
-                         _mm512_alignr_epi8(block, middle, 13));
-}
-
-/* What a text left unfinished, as the end of a block. */
-APUS_AVX512 APUS_INLINE __m512i apus_carried64(apus_utf8_state state) {
-    return _mm512_maskz_set1_epi32(1 << 15, (int)state);
-}
-
 #endif
 #endif
