@@ -16,7 +16,7 @@ struct contender {
     bool is_long;         /* one call fills more than a batch */
 };
 
-static const char *const variant_names[] = {"scalar", "sse2", "avx2", "avx512", "neon"};
+static const char *const variant_names[] = {"scalar", "sse4", "avx2", "avx512", "neon"};
 static const char *const kind_names[] = {"ours", "ours", "peer", "floor"};
 
 unsigned bench_rounds;

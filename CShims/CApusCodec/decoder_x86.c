@@ -37,8 +37,8 @@ APUS_AVX512 APUS_INLINE void batch_mask_avx512(uint8_t *target, const uint8_t *s
     }
 }
 
-apus_result apus_batch_sse2(apus_feed *feed) {
-    APUS_RETURN_BATCH(feed, apus_mask_utf8_sse2, apus_mask_sse2);
+apus_result apus_batch_sse4(apus_feed *feed) {
+    APUS_RETURN_BATCH(feed, apus_mask_utf8_sse4, apus_mask_sse4);
 }
 
 APUS_AVX2 apus_result apus_batch_avx2(apus_feed *feed) {

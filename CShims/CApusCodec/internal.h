@@ -45,10 +45,10 @@ APUS_HIDDEN apus_utf8_kernel apus_utf8_scalar;
 APUS_HIDDEN apus_mask_utf8_kernel apus_mask_utf8_scalar;
 APUS_HIDDEN apus_batch_kernel apus_batch_scalar;
 #if defined(__x86_64__)
-APUS_HIDDEN apus_mask_kernel apus_mask_sse2, apus_mask_avx2, apus_mask_avx512;
-APUS_HIDDEN apus_utf8_kernel apus_utf8_sse2, apus_utf8_avx2, apus_utf8_avx512;
-APUS_HIDDEN apus_mask_utf8_kernel apus_mask_utf8_sse2, apus_mask_utf8_avx2, apus_mask_utf8_avx512;
-APUS_HIDDEN apus_batch_kernel apus_batch_sse2, apus_batch_avx2, apus_batch_avx512;
+APUS_HIDDEN apus_mask_kernel apus_mask_sse4, apus_mask_avx2, apus_mask_avx512;
+APUS_HIDDEN apus_utf8_kernel apus_utf8_sse4, apus_utf8_avx2, apus_utf8_avx512;
+APUS_HIDDEN apus_mask_utf8_kernel apus_mask_utf8_sse4, apus_mask_utf8_avx2, apus_mask_utf8_avx512;
+APUS_HIDDEN apus_batch_kernel apus_batch_sse4, apus_batch_avx2, apus_batch_avx512;
 #elif defined(__AARCH64EL__)
 APUS_HIDDEN apus_mask_kernel apus_mask_neon;
 APUS_HIDDEN apus_utf8_kernel apus_utf8_neon;

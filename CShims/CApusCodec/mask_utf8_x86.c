@@ -5,28 +5,67 @@
 
 #if defined(__x86_64__)
 
-bool apus_mask_utf8_sse2(apus_utf8_state *state, uint8_t *target, const uint8_t *source,
-                         size_t size, uint32_t key) {
+APUS_SSE4 bool apus_utf8_masked_sse4(apus_utf8_state *state, const uint8_t *source, size_t size,
+                                     uint32_t key) {
+    __m128i before = apus_carried_xmm(*state);
+    __m128i errors = _mm_setzero_si128();
     size_t i = 0;
-    while (size - i > 64) {
-        bool is_valid = apus_mask_utf8_short_sse2(state, target + i, source + i, 64, key);
-        i += 64;
-        if (!is_valid) {
-            apus_mask_sse2(target + i, source + i, size - i, key);
-            return false;
-        }
+    for (; size - i >= 16; i += 16) {
+        __m128i block = apus_unmask_xmm(source + i, key);
+        errors = _mm_or_si128(errors, apus_errors_xmm_behind(before, block));
+        before = block;
     }
-    return apus_mask_utf8_short_sse2(state, target + i, source + i, size - i, key);
+    bool is_valid = _mm_testz_si128(errors, errors) != 0;
+    if (i < size) {
+        __m128i block = _mm_xor_si128(apus_load_under_16(source + i, size - i), apus_key_xmm(key));
+        is_valid = is_valid && apus_is_valid_xmm_behind(before, block, size - i);
+    }
+    uint32_t tail = apus_utf8_tail_masked(*state, source, size, key);
+    return apus_utf8_keep(state, tail) && is_valid;
+}
+
+APUS_SSE4 bool apus_mask_utf8_sse4(apus_utf8_state *state, uint8_t *target, const uint8_t *source,
+                                   size_t size, uint32_t key) {
+    if (size <= 64) {
+        return apus_mask_utf8_short_sse4(state, target, source, size, key);
+    }
+    __m128i before = apus_carried_xmm(*state);
+    __m128i errors = _mm_setzero_si128();
+    size_t i = 0;
+    for (; size - i >= 64; i += 64) {
+        __m128i a = apus_unmask_xmm(source + i, key);
+        __m128i b = apus_unmask_xmm(source + i + 16, key);
+        __m128i c = apus_unmask_xmm(source + i + 32, key);
+        __m128i d = apus_unmask_xmm(source + i + 48, key);
+        apus_store_xmm(target + i, a);
+        apus_store_xmm(target + i + 16, b);
+        apus_store_xmm(target + i + 32, c);
+        apus_store_xmm(target + i + 48, d);
+        __m128i all = _mm_or_si128(_mm_or_si128(a, b), _mm_or_si128(c, d));
+        if (apus_is_ascii_xmm(all)) {
+            errors = _mm_or_si128(errors, apus_unfinished_xmm(before));
+        } else {
+            errors = _mm_or_si128(errors, apus_errors_xmm_behind(before, a));
+            errors = _mm_or_si128(errors, apus_errors_xmm_behind(a, b));
+            errors = _mm_or_si128(errors, apus_errors_xmm_behind(b, c));
+            errors = _mm_or_si128(errors, apus_errors_xmm_behind(c, d));
+        }
+        before = d;
+    }
+    bool is_valid = apus_utf8_keep(state, (uint32_t)_mm_extract_epi32(before, 3)) &&
+                    _mm_testz_si128(errors, errors) != 0;
+    return apus_mask_utf8_short_sse4(state, target + i, source + i, size - i, key) && is_valid;
 }
 
 APUS_AVX2 bool apus_utf8_masked_avx2(apus_utf8_state *state, const uint8_t *source, size_t size,
                                      uint32_t key) {
+    apus_rules32 rules = apus_rules32_make();
     __m256i before = apus_carried32(*state);
     __m256i errors = _mm256_setzero_si256();
     size_t i = 0;
     for (; size - i >= 32; i += 32) {
         __m256i block = apus_unmask_ymm(source + i, key);
-        errors = _mm256_or_si256(errors, apus_errors32_behind(before, block));
+        errors = _mm256_or_si256(errors, apus_errors32_behind(rules, before, block));
         before = block;
     }
     bool is_valid = _mm256_testz_si256(errors, errors) != 0;
@@ -34,7 +73,7 @@ APUS_AVX2 bool apus_utf8_masked_avx2(apus_utf8_state *state, const uint8_t *sour
         __m256i block =
             _mm256_xor_si256(apus_load_under_32(source + i, size - i), apus_key_ymm(key));
         __m256i is_fine =
-            _mm256_cmpeq_epi8(apus_errors32_behind(before, block), _mm256_setzero_si256());
+            _mm256_cmpeq_epi8(apus_errors32_behind(rules, before, block), _mm256_setzero_si256());
         uint32_t in_piece = UINT32_MAX >> (32 - (size - i));
         is_valid = is_valid && (~(uint32_t)_mm256_movemask_epi8(is_fine) & in_piece) == 0;
     }
@@ -56,6 +95,7 @@ APUS_AVX2 bool apus_mask_utf8_avx2(apus_utf8_state *state, uint8_t *target, cons
         size -= head;
         key = apus_key_at(key, head);
     }
+    apus_rules32 rules = apus_rules32_make();
     __m256i before = apus_carried32(*state);
     __m256i errors = _mm256_setzero_si256();
     bool is_after_ascii = *state == 0;
@@ -67,8 +107,8 @@ APUS_AVX2 bool apus_mask_utf8_avx2(apus_utf8_state *state, uint8_t *target, cons
         apus_store_ymm(target + i + 32, b);
         bool is_ascii = apus_is_ascii32(_mm256_or_si256(a, b));
         if (!is_ascii || !is_after_ascii) {
-            errors = _mm256_or_si256(errors, apus_errors32_behind(before, a));
-            errors = _mm256_or_si256(errors, apus_errors32_behind(a, b));
+            errors = _mm256_or_si256(errors, apus_errors32_behind(rules, before, a));
+            errors = _mm256_or_si256(errors, apus_errors32_behind(rules, a, b));
         }
         is_after_ascii = is_ascii;
         before = b;

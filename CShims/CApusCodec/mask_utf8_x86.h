@@ -7,13 +7,14 @@
 #include "mask_utf8.h"
 #include "mask_x86.h"
 #include "utf8_avx512.h"
+#include "utf8_sse4.h"
 #include "utf8_x86.h"
 
 #if defined(__x86_64__)
 
 /*
- * Short pieces, at most 64 (SSE2) or 128 bytes. The check looks at the source, not at what was just
- * stored: a load across two young stores has to wait for both of them.
+ * Short pieces, at most 64 (SSE4.2) or 128 bytes. The check looks at the source, not at what was
+ * just stored: a load across two young stores has to wait for both of them.
  */
 
 APUS_INLINE bool apus_is_plain_up_to_32(const uint8_t *source, size_t size, uint32_t key) {
@@ -27,8 +28,17 @@ APUS_INLINE bool apus_is_plain_up_to_32(const uint8_t *source, size_t size, uint
     return _mm_movemask_epi8(_mm_or_si128(first, last)) == 0;
 }
 
-APUS_INLINE bool apus_mask_utf8_short_sse2(apus_utf8_state *state, uint8_t *target,
-                                           const uint8_t *source, size_t size, uint32_t key) {
+APUS_SSE4 APUS_INLINE __m128i apus_unmask_xmm(const uint8_t *bytes, uint32_t key) {
+    return _mm_xor_si128(apus_load_xmm(bytes), apus_key_xmm(key));
+}
+
+/* Checks what masked bytes will be. */
+APUS_HIDDEN bool apus_utf8_masked_sse4(apus_utf8_state *state, const uint8_t *source, size_t size,
+                                       uint32_t key);
+
+APUS_SSE4 APUS_INLINE bool apus_mask_utf8_short_sse4(apus_utf8_state *state, uint8_t *target,
+                                                     const uint8_t *source, size_t size,
+                                                     uint32_t key) {
     bool is_plain = *state == 0;
     if (size <= 32) {
         is_plain = is_plain && apus_is_plain_up_to_32(source, size, key);
@@ -36,8 +46,9 @@ APUS_INLINE bool apus_mask_utf8_short_sse2(apus_utf8_state *state, uint8_t *targ
         is_plain = is_plain && apus_is_plain_up_to_32(source, 32, key) &&
                    apus_is_plain_up_to_32(source + size - 32, 32, apus_key_at(key, size));
     }
-    apus_mask_up_to_64_sse2(target, source, size, key);
-    return is_plain || apus_utf8_scalar(state, target, size);
+    bool is_valid = is_plain || apus_utf8_masked_sse4(state, source, size, key);
+    apus_mask_up_to_64_sse4(target, source, size, key);
+    return is_valid;
 }
 
 APUS_AVX2 APUS_INLINE __m256i apus_unmask_ymm(const uint8_t *bytes, uint32_t key) {
@@ -59,7 +70,6 @@ APUS_AVX2 APUS_INLINE bool apus_is_plain_avx2(const uint8_t *source, size_t size
     return apus_is_ascii32(blocks);
 }
 
-/* Checks what masked bytes will be. */
 APUS_HIDDEN bool apus_utf8_masked_avx2(apus_utf8_state *state, const uint8_t *source, size_t size,
                                        uint32_t key);
 

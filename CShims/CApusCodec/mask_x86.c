@@ -5,9 +5,9 @@
 
 #if defined(__x86_64__)
 
-void apus_mask_sse2(uint8_t *target, const uint8_t *source, size_t size, uint32_t key) {
+void apus_mask_sse4(uint8_t *target, const uint8_t *source, size_t size, uint32_t key) {
     if (size <= 64) {
-        apus_mask_up_to_64_sse2(target, source, size, key);
+        apus_mask_up_to_64_sse4(target, source, size, key);
         return;
     }
     __m128i last_key = apus_key_xmm(apus_key_at(key, size));

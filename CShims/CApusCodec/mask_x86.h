@@ -47,8 +47,8 @@ APUS_INLINE void apus_mask_up_to_32(uint8_t *target, const uint8_t *source, size
     apus_mask_xmm(target + size - 16, last, apus_key_xmm(apus_key_at(key, size)));
 }
 
-/* Up to 64 bytes with SSE2. */
-APUS_INLINE void apus_mask_up_to_64_sse2(uint8_t *target, const uint8_t *source, size_t size,
+/* Up to 64 bytes, 16 at a time. */
+APUS_INLINE void apus_mask_up_to_64_sse4(uint8_t *target, const uint8_t *source, size_t size,
                                          uint32_t key) {
     if (size <= 32) {
         apus_mask_up_to_32(target, source, size, key);

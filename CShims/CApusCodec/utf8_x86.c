@@ -2,30 +2,73 @@
 // SPDX-License-Identifier: Apache-2.0
 
 #include "utf8_avx512.h"
+#include "utf8_sse4.h"
 #include "utf8_x86.h"
 
 #if defined(__x86_64__)
 
-/* Without pshufb there is no fast table: skip ASCII, walk the rest. */
-bool apus_utf8_sse2(apus_utf8_state *state, const uint8_t *bytes, size_t size) {
-    size_t i = 0;
-    while (size - i >= 16) {
-        __m128i block = _mm_loadu_si128((const __m128i *)(bytes + i));
-        bool is_plain = *state == 0 && _mm_movemask_epi8(block) == 0;
-        if (!is_plain && !apus_utf8_scalar(state, bytes + i, 16)) {
-            return false;
-        }
-        i += 16;
-    }
-    return apus_utf8_scalar(state, bytes + i, size - i);
+/* ---- SSE4.2 ---- */
+
+/* The errors in the 16 bytes here; the three bytes before them are of the same piece. */
+APUS_SSE4 APUS_INLINE __m128i errors_xmm_at(const uint8_t *bytes) {
+    return apus_errors_xmm(apus_load_xmm(bytes), apus_load_xmm(bytes - 1), apus_load_xmm(bytes - 2),
+                           apus_load_xmm(bytes - 3));
 }
 
-/* ---- APUS_AVX2 ---- */
+APUS_SSE4 bool apus_utf8_sse4(apus_utf8_state *state, const uint8_t *bytes, size_t size) {
+    __m128i before = apus_carried_xmm(*state);
+    if (size < 16) {
+        if (size == 0) {
+            return true;
+        }
+        __m128i block = apus_load_under_16(bytes, size);
+        if (*state == 0 && apus_is_ascii_xmm(block)) {
+            return true;
+        }
+        bool is_valid = apus_is_valid_xmm_behind(before, block, size);
+        return apus_utf8_keep_tail(state, bytes, size) && is_valid;
+    }
+    __m128i block = apus_load_xmm(bytes);
+    __m128i errors = _mm_setzero_si128();
+    if (*state != 0 || !apus_is_ascii_xmm(block)) {
+        errors = apus_errors_xmm_behind(before, block);
+    }
+    size_t i = 16;
+    for (; size - i >= 64; i += 64) {
+        const uint8_t *here = bytes + i;
+        __m128i ab = _mm_or_si128(apus_load_xmm(here), apus_load_xmm(here + 16));
+        __m128i cd = _mm_or_si128(apus_load_xmm(here + 32), apus_load_xmm(here + 48));
+        if (apus_is_ascii_xmm(_mm_or_si128(ab, cd))) {
+            errors = _mm_or_si128(errors, apus_unfinished_xmm(apus_load_xmm(here - 16)));
+        } else {
+            for (size_t k = 0; k < 64; k += 16) {
+                errors = _mm_or_si128(errors, errors_xmm_at(here + k));
+            }
+        }
+    }
+    for (; size - i >= 16; i += 16) {
+        errors = _mm_or_si128(errors, errors_xmm_at(bytes + i));
+    }
+    bool is_valid = true;
+    if (i < size && size >= 19) {
+        errors = _mm_or_si128(errors, errors_xmm_at(bytes + size - 16));
+    } else if (i < size) {
+        apus_utf8_state middle = *state;
+        is_valid = apus_utf8_keep_tail(&middle, bytes, 16) &&
+                   apus_utf8_scalar(&middle, bytes + 16, size - 16);
+    }
+    is_valid = is_valid && _mm_testz_si128(errors, errors) != 0;
+    return apus_utf8_keep_tail(state, bytes, size) && is_valid;
+}
+
+/* ---- AVX2 ---- */
 
 /* The errors in the 32 bytes here; the three bytes before them are of the same piece. Loads are
  * cheaper than shuffles: they leave the port of the table look-ups free. */
-APUS_AVX2 APUS_INLINE __m256i apus_errors32_at(const uint8_t *bytes) {
-    return apus_errors32(apus_load_ymm(bytes), apus_load_ymm(bytes - 1), apus_load_ymm(bytes - 2),
+APUS_AVX2 APUS_INLINE __m256i apus_errors32_at(apus_rules32 rules, const uint8_t *bytes) {
+    __m256i one = apus_load_ymm(bytes - 1);
+    __asm__("" : "+x"(one));
+    return apus_errors32(rules, apus_load_ymm(bytes), one, apus_load_ymm(bytes - 2),
                          apus_load_ymm(bytes - 3));
 }
 
@@ -35,7 +78,8 @@ APUS_AVX2 static bool validate_under_32(apus_utf8_state *state, const uint8_t *b
     if (*state == 0 && apus_is_ascii32(block)) {
         return true;
     }
-    __m256i is_fine = _mm256_cmpeq_epi8(apus_errors32_behind(apus_carried32(*state), block),
+    apus_rules32 rules = apus_rules32_make();
+    __m256i is_fine = _mm256_cmpeq_epi8(apus_errors32_behind(rules, apus_carried32(*state), block),
                                         _mm256_setzero_si256());
     uint32_t in_piece = UINT32_MAX >> (32 - size);
     bool is_valid = (~(uint32_t)_mm256_movemask_epi8(is_fine) & in_piece) == 0;
@@ -47,49 +91,73 @@ typedef struct scan32 {
     bool is_after_ascii; /* the bytes before the next block are ASCII, so they wait for nothing */
 } scan32;
 
-APUS_AVX2 APUS_INLINE void scan32_block(scan32 *scan, const uint8_t *bytes) {
+APUS_AVX2 APUS_INLINE void scan32_block(apus_rules32 rules, scan32 *scan, const uint8_t *bytes) {
     bool is_ascii = apus_is_ascii32(apus_load_ymm(bytes));
     if (!is_ascii || !scan->is_after_ascii) {
-        scan->errors = _mm256_or_si256(scan->errors, apus_errors32_at(bytes));
+        scan->errors = _mm256_or_si256(scan->errors, apus_errors32_at(rules, bytes));
     }
     scan->is_after_ascii = is_ascii;
+}
+
+/* ASCII follows: the 32 bytes before it must not end within a character. */
+APUS_AVX2 APUS_INLINE void add_unfinished32(scan32 *scan, const uint8_t *bytes) {
+    const __m256i highest = _mm256_set_epi64x((long long)0xBFDFEFFFFFFFFFFF, -1, -1, -1);
+    __m256i unfinished = _mm256_subs_epu8(apus_load_ymm(bytes - 32), highest);
+    scan->errors = _mm256_or_si256(scan->errors, unfinished);
+    scan->is_after_ascii = true;
+}
+
+/* Two blocks; there are 32 bytes before them. */
+APUS_AVX2 APUS_INLINE bool scan64(apus_rules32 rules, scan32 *scan, const uint8_t *bytes) {
+    if (apus_is_ascii32(_mm256_or_si256(apus_load_ymm(bytes), apus_load_ymm(bytes + 32)))) {
+        add_unfinished32(scan, bytes);
+        return true;
+    }
+    scan->errors = _mm256_or_si256(scan->errors, apus_errors32_at(rules, bytes));
+    /* One after the other: gcc 12 does not have the registers for both at once. */
+    __asm__("" : "+x"(scan->errors));
+    scan->errors = _mm256_or_si256(scan->errors, apus_errors32_at(rules, bytes + 32));
+    scan->is_after_ascii = false;
+    return false;
 }
 
 APUS_AVX2 bool apus_utf8_avx2(apus_utf8_state *state, const uint8_t *bytes, size_t size) {
     if (size < 32) {
         return size == 0 || validate_under_32(state, bytes, size);
     }
+    apus_rules32 rules = apus_rules32_make();
     __m256i first = apus_load_ymm(bytes);
     scan32 scan = {_mm256_setzero_si256(), *state == 0 && apus_is_ascii32(first)};
     if (!scan.is_after_ascii) {
-        scan.errors = apus_errors32_behind(apus_carried32(*state), first);
+        scan.errors = apus_errors32_behind(rules, apus_carried32(*state), first);
     }
     size_t i = 32;
     if (size >= 512) {
         i = apus_bytes_to_alignment(bytes, 32);
-        if (i < 3) {
-            /* Too early to look back: take one block more. */
-            scan32_block(&scan, bytes + 3);
+        if (i < 32) {
+            scan32_block(rules, &scan, bytes + (i < 3 ? 3 : i));
             i += 32;
         }
     }
-    for (; size - i >= 64; i += 64) {
-        bool is_ascii = apus_is_ascii32(
-            _mm256_or_si256(apus_load_ymm(bytes + i), apus_load_ymm(bytes + i + 32)));
-        if (is_ascii && scan.is_after_ascii) {
-            continue;
+    while (size - i >= 64) {
+        bool is_ascii = scan64(rules, &scan, bytes + i);
+        i += 64;
+        for (; is_ascii && size - i >= 128; i += 128) {
+            __m256i a = _mm256_or_si256(apus_load_ymm(bytes + i), apus_load_ymm(bytes + i + 32));
+            __m256i b =
+                _mm256_or_si256(apus_load_ymm(bytes + i + 64), apus_load_ymm(bytes + i + 96));
+            if (!apus_is_ascii32(_mm256_or_si256(a, b))) {
+                break;
+            }
         }
-        scan.errors = _mm256_or_si256(scan.errors, apus_errors32_at(bytes + i));
-        scan.errors = _mm256_or_si256(scan.errors, apus_errors32_at(bytes + i + 32));
-        scan.is_after_ascii = is_ascii;
     }
     if (size - i >= 32) {
-        scan32_block(&scan, bytes + i);
+        scan32_block(rules, &scan, bytes + i);
         i += 32;
     }
     bool is_valid = true;
     if (i < size && size >= 35) {
-        scan32_block(&scan, bytes + size - 32);
+        scan32_block(rules, &scan, bytes + size - 32);
     } else if (i < size) {
         apus_utf8_state middle = *state;
         is_valid = apus_utf8_keep_tail(&middle, bytes, 32) &&

@@ -15,7 +15,7 @@ static const apus_kernels all_kernels[] = {
     {APUS_VARIANT_AVX512, apus_mask_avx512, apus_utf8_avx512, apus_mask_utf8_avx512,
      apus_batch_avx512},
     {APUS_VARIANT_AVX2, apus_mask_avx2, apus_utf8_avx2, apus_mask_utf8_avx2, apus_batch_avx2},
-    {APUS_VARIANT_SSE2, apus_mask_sse2, apus_utf8_sse2, apus_mask_utf8_sse2, apus_batch_sse2},
+    {APUS_VARIANT_SSE4, apus_mask_sse4, apus_utf8_sse4, apus_mask_utf8_sse4, apus_batch_sse4},
 #elif defined(__AARCH64EL__)
     {APUS_VARIANT_NEON, apus_mask_neon, apus_utf8_neon, apus_mask_utf8_neon, apus_batch_neon},
 #endif
@@ -36,13 +36,20 @@ enum { SHA1 = 1 << 16 };
  * brings along. */
 static unsigned ask_processor(void) {
     enum { SSE41 = 1 << 19, OSXSAVE = 1 << 27, AVX = 1 << 28, AVX2 = 1 << 5, VBMI = 1 << 1 };
+    const unsigned ssse3_sse41_sse42 = 1u << 9 | 1u << 19 | 1u << 20;
     const unsigned sha = 1u << 29, avx512_f_bw_vl = 1u << 16 | 1u << 30 | 1u << 31;
     /* The registers that the system saves: xmm and ymm; then mask registers and zmm. */
     enum { YMM_STATE = 0x06, ZMM_STATE = 0xE6 };
 
-    unsigned found = 1u << APUS_VARIANT_SCALAR | 1u << APUS_VARIANT_SSE2;
+    unsigned found = 1u << APUS_VARIANT_SCALAR;
     unsigned a, b, c, d, first;
-    if (__get_cpuid(1, &a, &b, &first, &d) == 0 || __get_cpuid_count(7, 0, &a, &b, &c, &d) == 0) {
+    if (__get_cpuid(1, &a, &b, &first, &d) == 0) {
+        return found;
+    }
+    if ((first & ssse3_sse41_sse42) == ssse3_sse41_sse42) {
+        found |= 1u << APUS_VARIANT_SSE4;
+    }
+    if (__get_cpuid_count(7, 0, &a, &b, &c, &d) == 0) {
         return found;
     }
     if ((first & SSE41) != 0 && (b & sha) != 0) {

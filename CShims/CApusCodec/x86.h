@@ -10,6 +10,7 @@
 
 #include <immintrin.h>
 
+#define APUS_SSE4 __attribute__((target("sse4.2")))
 #define APUS_AVX2 __attribute__((target("avx2")))
 #define APUS_AVX512 __attribute__((target("avx512f,avx512bw,avx512vl,avx512vbmi")))
 

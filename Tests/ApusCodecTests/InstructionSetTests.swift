@@ -12,7 +12,7 @@ struct InstructionSetTests {
     }
 
     @Test func `the codec starts with the best variant`() {
-        let order: [Variant] = [.avx512, .avx2, .sse2, .neon, .scalar]
+        let order: [Variant] = [.avx512, .avx2, .sse4, .neon, .scalar]
         let best = order.first { Variant.available.contains($0) }
         #expect(Variant(rawValue: apus_variant_current().rawValue) == best)
     }

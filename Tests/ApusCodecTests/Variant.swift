@@ -5,7 +5,7 @@ import CApusCodec
 
 /// The instruction sets that the codec knows.
 enum Variant: UInt32, CaseIterable, Sendable {
-    case scalar, sse2, avx2, avx512, neon
+    case scalar, sse4, avx2, avx512, neon
 
     var cVariant: apus_variant { apus_variant(rawValue: rawValue) }
 

@@ -36,7 +36,7 @@ enum { VARIANTS = 5 };
 static apus_variant known_variants[VARIANTS];
 
 FUZZ_UNUSED static const char *variant_name(apus_variant variant) {
-    static const char *const names[VARIANTS] = {"scalar", "SSE2", "AVX2", "AVX-512", "NEON"};
+    static const char *const names[VARIANTS] = {"scalar", "SSE4.2", "AVX2", "AVX-512", "NEON"};
     return names[variant];
 }
 

@@ -17,7 +17,7 @@ from wsproto import frame_protocol
 from wsproto.frame_protocol import FrameDecoder, FrameProtocol, Opcode, ParseFailed
 
 ROOT = pathlib.Path(__file__).resolve().parents[2]
-VARIANTS = ["scalar", "SSE2", "AVX2", "AVX-512", "NEON"]
+VARIANTS = ["scalar", "SSE4.2", "AVX2", "AVX-512", "NEON"]
 OK, INCOMPLETE = 0, 1
 SERVER, CLIENT = 0, 1
 ROLES = {"server": SERVER, "client": CLIENT}

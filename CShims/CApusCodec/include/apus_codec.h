@@ -344,7 +344,7 @@ APUS_API void apus_accept_key(const uint8_t *key, uint8_t *accept);
 /* The best one that the processor has is chosen on first use. Tests and benchmarks force others. */
 typedef enum apus_variant {
     APUS_VARIANT_SCALAR = 0, /* portable C: the oracle of the tests */
-    APUS_VARIANT_SSE2 = 1,
+    APUS_VARIANT_SSE4 = 1,   /* SSE4.2, with SSSE3 and SSE4.1 */
     APUS_VARIANT_AVX2 = 2,
     APUS_VARIANT_AVX512 = 3, /* F, BW, VL, VBMI */
     APUS_VARIANT_NEON = 4
