@@ -24,10 +24,33 @@ APUS_SSE4 bool apus_utf8_masked_sse4(apus_utf8_state *state, const uint8_t *sour
     return apus_utf8_keep(state, tail) && is_valid;
 }
 
+APUS_SSE4 static size_t mask_ascii_sse4(uint8_t *target, const uint8_t *source, size_t size,
+                                        uint32_t key) {
+    size_t i = 0;
+    for (; size - i >= 64; i += 64) {
+        __m128i a = apus_unmask_xmm(source + i, key);
+        __m128i b = apus_unmask_xmm(source + i + 16, key);
+        __m128i c = apus_unmask_xmm(source + i + 32, key);
+        __m128i d = apus_unmask_xmm(source + i + 48, key);
+        if (!apus_is_ascii_xmm(_mm_or_si128(_mm_or_si128(a, b), _mm_or_si128(c, d)))) {
+            break;
+        }
+        apus_store_xmm(target + i, a);
+        apus_store_xmm(target + i + 16, b);
+        apus_store_xmm(target + i + 32, c);
+        apus_store_xmm(target + i + 48, d);
+    }
+    return i;
+}
+
 APUS_SSE4 bool apus_mask_utf8_sse4(apus_utf8_state *state, uint8_t *target, const uint8_t *source,
                                    size_t size, uint32_t key) {
     if (size <= 64) {
         return apus_mask_utf8_short_sse4(state, target, source, size, key);
+    }
+    if (size >= APUS_UTF8_LONG) {
+        return apus_mask_utf8_long(state, target, source, size, key, mask_ascii_sse4,
+                                   apus_mask_sse4, apus_utf8_sse4);
     }
     __m128i before = apus_carried_xmm(*state);
     __m128i errors = _mm_setzero_si128();
@@ -81,19 +104,33 @@ APUS_AVX2 bool apus_utf8_masked_avx2(apus_utf8_state *state, const uint8_t *sour
     return apus_utf8_keep(state, tail) && is_valid;
 }
 
+APUS_AVX2 static size_t mask_ascii_avx2(uint8_t *target, const uint8_t *source, size_t size,
+                                        uint32_t key) {
+    size_t i = 0;
+    for (; size - i >= 128; i += 128) {
+        __m256i a = apus_unmask_ymm(source + i, key);
+        __m256i b = apus_unmask_ymm(source + i + 32, key);
+        __m256i c = apus_unmask_ymm(source + i + 64, key);
+        __m256i d = apus_unmask_ymm(source + i + 96, key);
+        if (!apus_is_ascii32(_mm256_or_si256(_mm256_or_si256(a, b), _mm256_or_si256(c, d)))) {
+            break;
+        }
+        apus_store_ymm(target + i, a);
+        apus_store_ymm(target + i + 32, b);
+        apus_store_ymm(target + i + 64, c);
+        apus_store_ymm(target + i + 96, d);
+    }
+    return i;
+}
+
 APUS_AVX2 bool apus_mask_utf8_avx2(apus_utf8_state *state, uint8_t *target, const uint8_t *source,
                                    size_t size, uint32_t key) {
     if (size <= 128) {
         return apus_mask_utf8_short_avx2(state, target, source, size, key);
     }
-    bool is_valid = true;
-    if (size >= 512) {
-        size_t head = apus_bytes_to_alignment(target, 32);
-        is_valid = apus_mask_utf8_short_avx2(state, target, source, head, key);
-        target += head;
-        source += head;
-        size -= head;
-        key = apus_key_at(key, head);
+    if (size >= APUS_UTF8_LONG) {
+        return apus_mask_utf8_long(state, target, source, size, key, mask_ascii_avx2,
+                                   apus_mask_avx2, apus_utf8_avx2);
     }
     apus_rules32 rules = apus_rules32_make();
     __m256i before = apus_carried32(*state);
@@ -113,9 +150,50 @@ APUS_AVX2 bool apus_mask_utf8_avx2(apus_utf8_state *state, uint8_t *target, cons
         is_after_ascii = is_ascii;
         before = b;
     }
-    is_valid = apus_utf8_keep(state, (uint32_t)_mm256_extract_epi32(before, 7)) && is_valid;
+    bool is_valid = apus_utf8_keep(state, (uint32_t)_mm256_extract_epi32(before, 7));
     is_valid = _mm256_testz_si256(errors, errors) != 0 && is_valid;
     return apus_mask_utf8_short_avx2(state, target + i, source + i, size - i, key) && is_valid;
+}
+
+APUS_AVX512 static size_t mask_ascii_avx512(uint8_t *target, const uint8_t *source, size_t size,
+                                            uint32_t key) {
+    if (size < 64) {
+        return 0;
+    }
+    __m512i first = apus_unmask_zmm(source, key);
+    if (!apus_is_ascii64(first)) {
+        return 0;
+    }
+    __m512i last = apus_unmask_zmm(source + size - 64, apus_key_at(key, size));
+    size_t i = apus_bytes_to_alignment(target, 64);
+    __m512i middle_key = apus_key_zmm(apus_key_at(key, i));
+    for (; size - i >= 256; i += 256) {
+        __m512i a = _mm512_xor_si512(apus_load_zmm(source + i), middle_key);
+        __m512i b = _mm512_xor_si512(apus_load_zmm(source + i + 64), middle_key);
+        __m512i c = _mm512_xor_si512(apus_load_zmm(source + i + 128), middle_key);
+        __m512i d = _mm512_xor_si512(apus_load_zmm(source + i + 192), middle_key);
+        if (!apus_is_ascii64(_mm512_or_si512(_mm512_or_si512(a, b), _mm512_or_si512(c, d)))) {
+            break;
+        }
+        apus_store_zmm(target + i, a);
+        apus_store_zmm(target + i + 64, b);
+        apus_store_zmm(target + i + 128, c);
+        apus_store_zmm(target + i + 192, d);
+    }
+    for (; size - i >= 64; i += 64) {
+        __m512i block = _mm512_xor_si512(apus_load_zmm(source + i), middle_key);
+        if (!apus_is_ascii64(block)) {
+            break;
+        }
+        apus_store_zmm(target + i, block);
+    }
+    apus_store_zmm(target, first);
+    if (size - i < 64 && apus_is_ascii64(last)) {
+        apus_store_zmm(target + size - 64, last);
+        return size;
+    }
+    /* The first block may reach beyond what the loops have done. */
+    return i < 64 ? 64 : i;
 }
 
 APUS_AVX512 bool apus_mask_utf8_avx512(apus_utf8_state *state, uint8_t *target,
@@ -123,14 +201,9 @@ APUS_AVX512 bool apus_mask_utf8_avx512(apus_utf8_state *state, uint8_t *target,
     if (size <= 128) {
         return apus_mask_utf8_short_avx512(state, target, source, size, key);
     }
-    bool is_valid = true;
-    if (size >= 512) {
-        size_t head = apus_bytes_to_alignment(target, 64);
-        is_valid = apus_mask_utf8_short_avx512(state, target, source, head, key);
-        target += head;
-        source += head;
-        size -= head;
-        key = apus_key_at(key, head);
+    if (size >= APUS_UTF8_LONG) {
+        return apus_mask_utf8_long(state, target, source, size, key, mask_ascii_avx512,
+                                   apus_mask_avx512, apus_utf8_avx512);
     }
     apus_scan64 scan = {_mm512_setzero_si512(), _mm512_setzero_si512()};
     __m512i before = apus_carried64(*state);
@@ -150,7 +223,7 @@ APUS_AVX512 bool apus_mask_utf8_avx512(apus_utf8_state *state, uint8_t *target,
         before = b;
     }
     __m128i last = _mm512_extracti32x4_epi32(before, 3);
-    is_valid = apus_utf8_keep(state, (uint32_t)_mm_extract_epi32(last, 3)) && is_valid;
+    bool is_valid = apus_utf8_keep(state, (uint32_t)_mm_extract_epi32(last, 3));
     is_valid = apus_scan64_is_valid(scan) && is_valid;
     return apus_mask_utf8_short_avx512(state, target + i, source + i, size - i, key) && is_valid;
 }

@@ -151,6 +151,54 @@ static void validate_every_place(void) {
     }
 }
 
+/* A piece that is masked, in place and copying: what it becomes, the answer, and the state. */
+static void unmask_text(const uint8_t *plain, size_t size, size_t shift, uint32_t key) {
+    apus_utf8_state expected = 0;
+    bool is_valid = apus_utf8_scalar(&expected, plain, size);
+    exact source = exact_copy(plain, size, shift);
+    exact target = exact_make(size, 63 - shift);
+    apus_mask_scalar(source.bytes, plain, size, key);
+    apus_utf8_state state = 0;
+    CHECK(apus_mask_utf8_copy(&state, target.bytes, source.bytes, size, key, 0) == is_valid);
+    CHECK(!is_valid || state == expected);
+    state = 0;
+    CHECK(apus_mask_utf8(&state, source.bytes, size, key, 0) == is_valid);
+    CHECK(!is_valid || state == expected);
+    CHECK(memcmp(target.bytes, plain, size) == 0 && memcmp(source.bytes, plain, size) == 0);
+    exact_end(source);
+    exact_end(target);
+    calls += 2;
+}
+
+/* Long enough for pieces that are walked in turns: ASCII up to any place, then something else, and
+ * ASCII again from a place on that leaves all sorts of rests. */
+static void unmask_long_texts(void) {
+    static const char *const sequences[] = {"\xF0\x9F\x90\x9D", "\xE2\x82\xAC", "\xC3", "\x80"};
+    enum { LONGEST = 20000 };
+    static uint8_t bytes[LONGEST];
+    for (size_t size = 400; size < LONGEST; size += size / 8 + 1) {
+        for (size_t i = 0; i < 24; i++) {
+            const char *sequence = sequences[i % 4];
+            size_t length = strlen(sequence);
+            size_t first = next_byte() * size / 256;
+            /* What is right may follow itself; one after the other of what is wrong need not. */
+            size_t count = i % 4 < 2 ? next_byte() * (size - first) / 256 / length : 1;
+            memset(bytes, 'a', size);
+            for (size_t k = 0; k < count && first + (k + 1) * length <= size; k++) {
+                memcpy(bytes + first + k * length, sequence, length);
+            }
+            unmask_text(bytes, size, next_byte() % 64, 0x9D21FA37u);
+        }
+    }
+    /* All of four bytes, so that every turn ends with a character, and every rest behind it. */
+    for (size_t i = 0; i < LONGEST; i++) {
+        bytes[i] = (uint8_t)sequences[0][i % 4];
+    }
+    for (size_t rest = 0; rest < 300; rest++) {
+        unmask_text(bytes, 16384 + rest, rest % 64, 0x9D21FA37u);
+    }
+}
+
 /* Every sequence of two bytes, at the start, and at the end of a piece of every kernel. */
 static void validate_every_pair(void) {
     static const size_t sizes[] = {2, 33, 67, 130};
@@ -293,6 +341,7 @@ int main(void) {
         validate_every_size();
         validate_every_place();
         validate_every_pair();
+        unmask_long_texts();
     }
     decode_every_start();
     walk_every_cut(APUS_SERVER);
