@@ -46,16 +46,18 @@ APUS_SSE4 bool apus_utf8_sse4(apus_utf8_state *state, const uint8_t *bytes, size
             }
         }
     }
-    for (; size - i >= 16; i += 16) {
-        errors = _mm_or_si128(errors, errors_xmm_at(bytes + i));
-    }
     bool is_valid = true;
-    if (i < size && size >= 19) {
-        errors = _mm_or_si128(errors, errors_xmm_at(bytes + size - 16));
-    } else if (i < size) {
-        apus_utf8_state middle = *state;
-        is_valid = apus_utf8_keep_tail(&middle, bytes, 16) &&
-                   apus_utf8_scalar(&middle, bytes + 16, size - 16);
+    for (; i < size; i += 16) {
+        const uint8_t *here = size - i >= 16 ? bytes + i : bytes + size - 16;
+        if (apus_is_ascii_xmm(apus_load_xmm(here))) {
+            errors = _mm_or_si128(errors, apus_unfinished_xmm(apus_load_xmm(bytes + i - 16)));
+        } else if (size >= 19) {
+            errors = _mm_or_si128(errors, errors_xmm_at(here));
+        } else {
+            apus_utf8_state middle = *state;
+            is_valid = apus_utf8_keep_tail(&middle, bytes, 16) &&
+                       apus_utf8_scalar(&middle, bytes + 16, size - 16);
+        }
     }
     is_valid = is_valid && _mm_testz_si128(errors, errors) != 0;
     return apus_utf8_keep_tail(state, bytes, size) && is_valid;
@@ -199,6 +201,12 @@ APUS_AVX512 static bool validate_under_64(apus_utf8_state *state, const uint8_t 
     return apus_utf8_keep_tail(state, bytes, size) && is_valid;
 }
 
+APUS_AVX512 APUS_INLINE bool is_ascii256(const uint8_t *bytes) {
+    __m512i ab = _mm512_or_si512(apus_load_zmm(bytes), apus_load_zmm(bytes + 64));
+    __m512i cd = _mm512_or_si512(apus_load_zmm(bytes + 128), apus_load_zmm(bytes + 192));
+    return apus_is_ascii64(_mm512_or_si512(ab, cd));
+}
+
 APUS_AVX512 bool apus_utf8_avx512(apus_utf8_state *state, const uint8_t *bytes, size_t size) {
     if (size < 64) {
         return size == 0 || validate_under_64(state, bytes, size);
@@ -220,9 +228,7 @@ APUS_AVX512 bool apus_utf8_avx512(apus_utf8_state *state, const uint8_t *bytes, 
     }
     for (; size - i >= 256; i += 256) {
         const uint8_t *here = bytes + i;
-        __m512i ab = _mm512_or_si512(apus_load_zmm(here), apus_load_zmm(here + 64));
-        __m512i cd = _mm512_or_si512(apus_load_zmm(here + 128), apus_load_zmm(here + 192));
-        bool is_ascii = apus_is_ascii64(_mm512_or_si512(ab, cd));
+        bool is_ascii = is_ascii256(here);
         if (!is_ascii || !is_after_ascii) {
             scan64_at(&scan, here);
             scan64_at(&scan, here + 64);
@@ -230,6 +236,9 @@ APUS_AVX512 bool apus_utf8_avx512(apus_utf8_state *state, const uint8_t *bytes, 
             scan64_at(&scan, here + 192);
         }
         is_after_ascii = is_ascii;
+    }
+    if (size >= 256 && is_after_ascii && is_ascii256(bytes + size - 256)) {
+        i = size;
     }
     for (; size - i >= 64; i += 64) {
         is_after_ascii = scan64_block(&scan, bytes + i, is_after_ascii);
