@@ -31,6 +31,6 @@ void bench_accept(void) {
         }
         memcpy(keys + i * 32 + 21, "Q==", 3);
     }
-    struct work work = {"keys", "a key", answers, keys, pieces, 16, 1};
+    struct work work = {"keys", "a key", answers, keys, pieces, 16, 1, NULL, 0};
     measure(&table, &work);
 }

@@ -52,6 +52,11 @@ struct work {
     const struct piece *pieces; /* called in this order, over and over */
     size_t piece_count;         /* a power of two */
     size_t items;               /* how many of what is counted one call does */
+
+    /* If there are such, the bytes are made anew from them before each pass over the pieces, as
+     * receiving does; that is not in the time. */
+    const uint8_t *fresh;
+    size_t fresh_size;
 };
 
 /* measure.c: prints a line for each contender and round. */
@@ -66,6 +71,10 @@ struct work make_work(const char *group, size_t size, size_t misalignment, fill_
  * ending with them. */
 enum edge { FRONT, BACK };
 struct work make_edge_work(enum edge edge, size_t size, fill_function *fill);
+/* The bytes as they are now are those that each pass begins with. */
+void keep_fresh(struct work *work);
+/* A pool of up to 16 MiB: 0 is that of work.bytes, 1 of work.target, 2 of work.fresh. */
+uint8_t *pool(size_t number);
 uint32_t bench_random(void);
 _Noreturn void die(const char *message);
 
@@ -73,25 +82,42 @@ _Noreturn void die(const char *message);
 extern uint32_t bench_key;
 extern size_t bench_phase;
 
+/* text.c: what the next calls of fill_text fill with; ascii, latin, cjk, emoji or 1 %. */
+void choose_text(const char *name);
+fill_function fill_text;
+
 /* The suites. */
 void bench_unmask(void);
 void bench_utf8(void);
 void bench_frame(void);
 void bench_accept(void);
+void bench_fused(void);
+void bench_decoder(void);
 
 /* loops.c, at -O3 -march=native. */
 operation loop_bytes, loop_bytes_copy, loop_unrolled, loop_words, loop_words_copy, read_all,
     write_all;
 
-/* dfa.c */
+void mask_words(uint8_t *bytes, size_t size, uint32_t key);
+void mask_unrolled(uint8_t *bytes, size_t size, uint32_t key);
+
+/* dfa.c: the state is 0 between characters. */
 bool dfa_is_valid(const uint8_t *bytes, size_t size);
+uint8_t dfa_go_on(uint8_t state, const uint8_t *bytes, size_t size);
 
 /* Peers that may be missing. */
 #define OPTIONAL __attribute__((weak))
-OPTIONAL operation wslay_mask;
+OPTIONAL operation wslay_mask, wslay_frames, wslay_events, wslay_reads;
+/* Where not NULL, what the payloads that wslay finds have to be, one behind the other. */
+extern const uint8_t *wslay_expected;
+/* How many bytes come at a time. */
+extern size_t bench_read_size;
 OPTIONAL operation simdjson_icelake, simdjson_haswell, simdjson_westmere;
 OPTIONAL operation openssl_one_shot, openssl_kept;
 /* Whether simdjson has the instruction set here. */
 OPTIONAL bool simdjson_has(const char *name);
+/* simdjson is built for every processor of an architecture, or is not there at all: takes away the
+ * rows that name an instruction set which is not here. */
+void drop_simdjson_not_for_here(struct row *rows, size_t count);
 
 #endif

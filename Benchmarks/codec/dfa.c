@@ -36,10 +36,13 @@ __attribute__((constructor)) static void make_table(void) {
     allow(AFTER_F4, 0x80, 0x8F, TWO_MORE);
 }
 
-bool dfa_is_valid(const uint8_t *bytes, size_t size) {
-    uint8_t state = START;
+uint8_t dfa_go_on(uint8_t state, const uint8_t *bytes, size_t size) {
     for (size_t i = 0; i < size; i++) {
         state = next_state[state][bytes[i]];
     }
-    return state == START;
+    return state;
+}
+
+bool dfa_is_valid(const uint8_t *bytes, size_t size) {
+    return dfa_go_on(START, bytes, size) == START;
 }

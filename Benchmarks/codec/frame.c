@@ -2,6 +2,7 @@
 // SPDX-License-Identifier: Apache-2.0
 
 #include "bench.h"
+#include "plain.h"
 
 #include <string.h>
 
@@ -50,38 +51,6 @@ static unsigned decode(uint8_t *target, uint8_t *bytes, size_t size) {
         at += header.header_size;
     }
     return count;
-}
-
-static uint64_t big_endian(const uint8_t *bytes, size_t size) {
-    uint64_t value = 0;
-    for (size_t i = 0; i < size; i++) {
-        value = value << 8 | bytes[i];
-    }
-    return value;
-}
-
-/* A plain parser with the same checks for a server's side, inlined where it is used. Returns the
- * size of the header, 0 for one that is broken or not complete. */
-static inline size_t plain_decode(const uint8_t *bytes, size_t size, uint64_t *payload_size,
-                                  uint32_t *key) {
-    if (size < 6 || (bytes[0] & 0x70) != 0 || (bytes[1] & 0x80) == 0) {
-        return 0;
-    }
-    uint8_t opcode = bytes[0] & 15, length = bytes[1] & 127;
-    if ((opcode & 7) > 2 || (opcode >= 8 && (length > 125 || (bytes[0] & 0x80) == 0))) {
-        return 0;
-    }
-    size_t extra = length < 126 ? 0 : length == 126 ? 2 : 8;
-    if (size < 6 + extra) {
-        return 0;
-    }
-    *payload_size = extra == 0 ? length : big_endian(bytes + 2, extra);
-    if ((extra == 2 && *payload_size < 126) || (extra == 8 && *payload_size < 65536) ||
-        *payload_size >> 63 != 0) {
-        return 0;
-    }
-    memcpy(key, bytes + 2 + extra, 4);
-    return 6 + extra;
 }
 
 static unsigned plain_walk(uint8_t *target, uint8_t *bytes, size_t size) {
@@ -166,7 +135,7 @@ static uint8_t buffer[ROOM], target[ROOM];
 static struct work make_frames(const char *group, const char *name, uint64_t payload_size,
                                bool headers_only) {
     static struct piece piece;
-    struct work work = {group, name, target, buffer, &piece, 1, 0};
+    struct work work = {group, name, target, buffer, &piece, 1, 0, NULL, 0};
     size_t at = 0;
     while (true) {
         uint64_t size = payload_size == 0 ? 1 + bench_random() % 125 : payload_size;
@@ -205,7 +174,8 @@ void bench_frame(void) {
     }
     for (size_t i = 0; i < 3; i++) {
         struct piece piece = {0, forms[i].payload_size};
-        work = (struct work){"headers", forms[i].name, target, buffer, &piece, 1, HEADERS_PER_CALL};
+        work = (struct work){"headers", forms[i].name,    target, buffer, &piece,
+                             1,         HEADERS_PER_CALL, NULL,   0};
         measure(&encodes, &work);
     }
 }

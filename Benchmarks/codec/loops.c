@@ -15,6 +15,14 @@ static inline void load_key(uint8_t key[4]) {
     }
 }
 
+static inline uint32_t key_in_phase(void) {
+    uint8_t key[4];
+    load_key(key);
+    uint32_t value;
+    memcpy(&value, key, 4);
+    return value;
+}
+
 unsigned loop_bytes(uint8_t *target, uint8_t *bytes, size_t size) {
     (void)target;
     uint8_t key[4];
@@ -35,10 +43,9 @@ unsigned loop_bytes_copy(uint8_t *restrict target, uint8_t *restrict bytes, size
 }
 
 /* Four bytes at a time: the form that compilers turn into vectors. */
-unsigned loop_unrolled(uint8_t *target, uint8_t *bytes, size_t size) {
-    (void)target;
+void mask_unrolled(uint8_t *bytes, size_t size, uint32_t masking_key) {
     uint8_t key[4];
-    load_key(key);
+    memcpy(key, &masking_key, 4);
     size_t i = 0;
     for (; i + 4 <= size; i += 4) {
         bytes[i] ^= key[0];
@@ -49,17 +56,19 @@ unsigned loop_unrolled(uint8_t *target, uint8_t *bytes, size_t size) {
     for (; i < size; i++) {
         bytes[i] ^= key[i & 3];
     }
+}
+
+unsigned loop_unrolled(uint8_t *target, uint8_t *bytes, size_t size) {
+    (void)target;
+    mask_unrolled(bytes, size, key_in_phase());
     return 0;
 }
 
 /* Eight bytes at a time, as one word; what the compiler makes of it is up to the compiler. */
-unsigned loop_words(uint8_t *target, uint8_t *bytes, size_t size) {
-    (void)target;
+void mask_words(uint8_t *bytes, size_t size, uint32_t masking_key) {
     uint8_t key[4];
-    load_key(key);
-    uint32_t half;
-    memcpy(&half, key, 4);
-    uint64_t word_key = (uint64_t)half << 32 | half;
+    memcpy(key, &masking_key, 4);
+    uint64_t word_key = (uint64_t)masking_key << 32 | masking_key;
     size_t i = 0;
     for (; i + 8 <= size; i += 8) {
         uint64_t word;
@@ -70,6 +79,11 @@ unsigned loop_words(uint8_t *target, uint8_t *bytes, size_t size) {
     for (; i < size; i++) {
         bytes[i] ^= key[i & 3];
     }
+}
+
+unsigned loop_words(uint8_t *target, uint8_t *bytes, size_t size) {
+    (void)target;
+    mask_words(bytes, size, key_in_phase());
     return 0;
 }
 

@@ -14,10 +14,8 @@ int main(int argc, char **argv) {
         const char *name;
         void (*run)(void);
     } suites[] = {
-        {"unmask", bench_unmask},
-        {"utf8", bench_utf8},
-        {"frame", bench_frame},
-        {"accept", bench_accept},
+        {"unmask", bench_unmask}, {"utf8", bench_utf8},       {"frame", bench_frame},
+        {"fused", bench_fused},   {"decoder", bench_decoder}, {"accept", bench_accept},
     };
     bench_rounds = argc < 2 ? 0 : (unsigned)strtoul(argv[1], NULL, 10);
     if (bench_rounds == 0) {

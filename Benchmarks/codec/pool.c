@@ -33,11 +33,11 @@ uint32_t bench_random(void) {
     return (uint32_t)(state >> 33);
 }
 
-/* Two pools, source and target; they do not start at the same place of a page. A mapped page is in
- * front of both: a masked load that reaches into one that is not mapped takes hundreds of times as
- * long, even if it takes nothing from there. */
-static uint8_t *pool(size_t number) {
-    static uint8_t *pools[2];
+/* Pools of source, target and what the source is made anew from; they do not start at the same
+ * place of a page. A mapped page is in front of both: a masked load that reaches into one that is
+ * not mapped takes hundreds of times as long, even if it takes nothing from there. */
+uint8_t *pool(size_t number) {
+    static uint8_t *pools[3];
     if (pools[number] == NULL) {
         void *memory =
             mmap(NULL, LARGEST + SLACK, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
@@ -75,7 +75,7 @@ struct work make_work(const char *group, size_t size, size_t misalignment, fill_
         stride *= 2;
     }
     size_t slots = stride < POOL ? POOL / stride : 1;
-    struct work work = {group, name_of(size), pool(1), pool(0), pieces, slots, 1};
+    struct work work = {group, name_of(size), pool(1), pool(0), pieces, slots, 1, NULL, 0};
     for (size_t slot = 0; slot < slots; slot++) {
         size_t length = is_random ? 1 + bench_random() % 125 : size;
         pieces[slot] = (struct piece){(uint32_t)(slot * stride + misalignment), (uint32_t)length};
@@ -89,6 +89,14 @@ struct work make_work(const char *group, size_t size, size_t misalignment, fill_
         }
     }
     return work;
+}
+
+void keep_fresh(struct work *work) {
+    for (size_t i = 0; i < work->piece_count; i++) {
+        size_t end = work->pieces[i].offset + work->pieces[i].size;
+        work->fresh_size = end > work->fresh_size ? end : work->fresh_size;
+    }
+    work->fresh = memcpy(pool(2), work->bytes, work->fresh_size);
 }
 
 struct work make_edge_work(enum edge edge, size_t size, fill_function *fill) {
@@ -105,5 +113,5 @@ struct work make_edge_work(enum edge edge, size_t size, fill_function *fill) {
     fill(pages + offset, size);
     const char *group = edge == FRONT ? "begins with its page and nothing mapped before"
                                       : "ends with its page and nothing mapped behind";
-    return (struct work){group, name_of(size), pool(1), pages, &piece, 1, 1};
+    return (struct work){group, name_of(size), pool(1), pages, &piece, 1, 1, NULL, 0};
 }
