@@ -18,8 +18,6 @@ enum {
     AFTER_CLOSE = 4
 };
 
-enum { WHOLE_SIZE_MAX = UINT16_MAX };
-
 static void forget_target(apus_decoder *decoder) {
     decoder->target = NULL;
     decoder->target_size = 0;
@@ -127,8 +125,31 @@ static apus_result begin_frame(apus_decoder *decoder, const apus_frame_header *h
     return APUS_OK;
 }
 
+/* Most headers: complete, without reserved bits or liberties. false: ask apus_header_decode. */
+static bool decode_plain(const uint8_t *bytes, size_t size, apus_role role,
+                         apus_frame_header *header) {
+    uint8_t mask_bit = role == APUS_SERVER ? APUS_MASK_BIT : 0;
+    size_t payload_size;
+    size_t header_size = apus_header_measure(bytes, size, mask_bit, &payload_size);
+    uint8_t first_byte = bytes[0];
+    bool is_data = (first_byte & ~APUS_FIN) <= APUS_OPCODE_BINARY;
+    bool is_control = first_byte >= (APUS_FIN | APUS_OPCODE_CLOSE) &&
+                      first_byte <= (APUS_FIN | APUS_OPCODE_PONG) && payload_size < APUS_LENGTH_16;
+    if (header_size == 0 || !(is_data || is_control)) {
+        return false;
+    }
+    header->payload_size = payload_size;
+    header->masking_key = mask_bit != 0 ? apus_load32(bytes + header_size - 4) : 0;
+    header->bits = first_byte & APUS_FIN;
+    header->opcode = first_byte & 0x0F;
+    header->header_size = (uint8_t)header_size;
+    header->is_masked = mask_bit != 0;
+    return true;
+}
+
 /* APUS_INCOMPLETE: the bytes ended in the header, and what there is of it is kept. */
-static apus_result read_header(apus_decoder *decoder, apus_feed *feed) {
+static apus_result read_rest_of_header(apus_decoder *decoder, apus_feed *feed,
+                                       apus_frame_header *header) {
     const apus_decoder_options *options = &decoder->options;
     const uint8_t *start = feed->bytes + feed->position;
     size_t left = feed->size - feed->position;
@@ -138,19 +159,28 @@ static apus_result read_header(apus_decoder *decoder, apus_feed *feed) {
     if (kept > 0) {
         memcpy(joined + kept, start, taken);
     }
-    apus_frame_header header;
     apus_result result =
         apus_header_decode(kept > 0 ? joined : start, kept + taken, (apus_role)options->role,
-                           options->reserved_bits_allowed, options->allowances, &header);
+                           options->reserved_bits_allowed, options->allowances, header);
     if (result == APUS_INCOMPLETE) {
         memcpy(joined + kept, start, taken);
         decoder->header_size = (uint8_t)(kept + taken);
         feed->position += taken;
-        return APUS_INCOMPLETE;
     }
-    if (result == APUS_OK) {
-        result = begin_frame(decoder, &header);
+    return result;
+}
+
+static apus_result read_header(apus_decoder *decoder, apus_feed *feed) {
+    apus_frame_header header;
+    size_t kept = decoder->header_size;
+    if (kept > 0 || !decode_plain(feed->bytes + feed->position, feed->size - feed->position,
+                                  (apus_role)decoder->options.role, &header)) {
+        apus_result result = read_rest_of_header(decoder, feed, &header);
+        if (result != APUS_OK) {
+            return result;
+        }
     }
+    apus_result result = begin_frame(decoder, &header);
     if (result == APUS_OK) {
         decoder->header_size = 0;
         feed->position += header.header_size - kept;
@@ -306,23 +336,36 @@ apus_result apus_batch_scalar(apus_feed *feed) {
     APUS_RETURN_BATCH(feed, apus_mask_utf8_scalar, apus_mask_scalar);
 }
 
-/* How large a message may be for which a length of 16 bits does and that breaks no limit. */
-static uint16_t whole_size_max(const apus_decoder_options *options) {
-    uint64_t size = WHOLE_SIZE_MAX;
-    size = size < options->frame_size_max ? size : options->frame_size_max;
-    size = size < options->message_size_max ? size : options->message_size_max;
-    return (uint16_t)size;
+/* For clients: what is left to do is the same for all instruction sets. */
+static apus_result batch_unmasked(apus_feed *feed) {
+    const apus_kernels *kernels = apus_kernels_current();
+    apus_batch at = apus_batch_begin(feed);
+    while (apus_batch_next(&at, 0)) {
+        apus_utf8_state text = 0;
+        if (at.is_checked && (!kernels->utf8(&text, at.bytes + at.payload, at.size) || text != 0)) {
+            return apus_batch_end(feed, &at, false);
+        }
+        apus_batch_put(&at);
+    }
+    return apus_batch_end(feed, &at, true);
 }
 
-/* Goes on by one frame, or what there is of it, or by many whole messages. */
+/* Whether the batch kernels can be asked for what comes. */
+static bool may_be_whole(const apus_decoder *decoder, const apus_feed *feed) {
+    return decoder->header_size == 0 && decoder->message_opcode == 0 && !decoder->is_closing &&
+           decoder->options.fragment_count_max > 0 &&
+           apus_is_whole_message(feed->bytes[feed->position]);
+}
+
+/* Goes on by one frame, or what there is of it, after as many whole messages as there are. */
 static apus_result feed_once(apus_decoder *decoder, apus_feed *feed) {
     if (decoder->reading == IN_HEADER) {
-        bool is_between_messages =
-            decoder->header_size == 0 && decoder->message_opcode == 0 && !decoder->is_closing;
-        if (is_between_messages && decoder->options.fragment_count_max > 0) {
-            size_t before = feed->position;
-            apus_result result = apus_kernels_current()->batch(feed);
-            if (result != APUS_OK || feed->position != before) {
+        if (may_be_whole(decoder, feed)) {
+            apus_result result = decoder->options.role == APUS_SERVER
+                                     ? apus_kernels_current()->batch(feed)
+                                     : batch_unmasked(feed);
+            if (result != APUS_OK || feed->position == feed->size ||
+                feed->event_count == feed->event_capacity) {
                 return result;
             }
         }
@@ -346,15 +389,11 @@ static apus_result feed_once(apus_decoder *decoder, apus_feed *feed) {
 
 apus_result apus_decoder_feed(apus_decoder *decoder, uint8_t *bytes, size_t size, size_t *used,
                               apus_event *events, size_t event_capacity, size_t *event_count) {
-    bool is_server = decoder->options.role == APUS_SERVER;
-    apus_feed feed = {.bytes = bytes,
+    apus_feed feed = {.options = &decoder->options,
+                      .bytes = bytes,
                       .size = size,
                       .events = events,
-                      .event_capacity = event_capacity,
-                      .is_checked = decoder->options.check_utf8 != 0,
-                      .mask_bit = is_server ? APUS_MASK_BIT : 0,
-                      .header_size = is_server ? 6 : 2,
-                      .payload_size_max = whole_size_max(&decoder->options)};
+                      .event_capacity = event_capacity};
     apus_result result = (apus_result)decoder->result;
     while (result == APUS_OK && feed.position < size && feed.event_count < event_capacity &&
            !feed.is_held) {

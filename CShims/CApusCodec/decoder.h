@@ -8,6 +8,7 @@
 
 /* One call of apus_decoder_feed. */
 struct apus_feed {
+    const apus_decoder_options *options;
     uint8_t *bytes;
     size_t size;
     size_t position;
@@ -16,81 +17,124 @@ struct apus_feed {
     size_t event_count;
     bool has_collected; /* an event refers to the payload that the decoder collected */
     bool is_held;       /* and the next one must not overwrite it */
-
-    /* For whole messages. */
-    bool is_checked;
-    uint8_t mask_bit;
-    uint8_t header_size;
-    uint16_t payload_size_max;
 };
+
+/* The size of a header with a length of 7 or 16 bits, if it is there as a whole and its mask bit as
+ * given; else 0. What its first byte means is not looked at. */
+APUS_INLINE size_t apus_header_measure(const uint8_t *bytes, size_t size, uint8_t mask_bit,
+                                       size_t *payload_size) {
+    size_t header_size = mask_bit != 0 ? 6 : 2;
+    if (size < header_size) {
+        return 0;
+    }
+    *payload_size = bytes[1] ^ mask_bit;
+    if (*payload_size < APUS_LENGTH_16) {
+        return header_size;
+    }
+    header_size += 2;
+    if (*payload_size != APUS_LENGTH_16 || size < header_size) {
+        return 0;
+    }
+    *payload_size = (size_t)bytes[2] << 8 | bytes[3];
+    return *payload_size >= APUS_LENGTH_16 ? header_size : 0;
+}
+
+APUS_INLINE bool apus_is_whole_message(uint8_t first_byte) {
+    return first_byte == (APUS_FIN | APUS_OPCODE_TEXT) ||
+           first_byte == (APUS_FIN | APUS_OPCODE_BINARY);
+}
 
 /*
  * Whole messages
  *
  * Most traffic is messages of one frame of less than 64 KiB, many in a buffer. They need no state
  * from one to the next, so each instruction set has a loop of its own into which its kernels for
- * short pieces are inlined: apus_batch_kernel takes messages as long as they are of that kind.
- * Whatever else comes, and whatever breaks a rule but that of UTF-8, is left to the general way.
+ * short pieces are inlined: apus_batch_kernel takes masked messages as long as they are of that
+ * kind. Whatever else comes, and whatever breaks a rule but that of UTF-8, is left to the general
+ * way.
+ *
+ * Where the next header begins is known only when the length in this one is loaded, and that is
+ * what the loop waits for. Many messages are as long as the one before; where that is so the branch
+ * on it is foreseen, and the processor goes on with the length that it has.
  */
-typedef struct apus_whole_message {
-    uint8_t *payload;
-    size_t size;
-    size_t header_size;
-    uint32_t masking_key;
-    uint8_t opcode;
-    bool is_checked;
-} apus_whole_message;
+typedef struct apus_batch {
+    uint8_t *bytes;
+    size_t bytes_end;
+    size_t position; /* of a header */
+    apus_event *event;
+    apus_event *events_end;
+    size_t payload_size_max;
+    bool checks_text;
 
-APUS_INLINE bool apus_whole_message_next(const apus_feed *feed, apus_whole_message *message) {
-    size_t left = feed->size - feed->position;
-    if (left < feed->header_size || feed->event_count == feed->event_capacity) {
-        return false;
-    }
-    uint8_t *header = feed->bytes + feed->position;
-    uint8_t opcode = header[0] ^ APUS_FIN;
-    if (opcode != APUS_OPCODE_TEXT && opcode != APUS_OPCODE_BINARY) {
-        return false;
-    }
-    size_t size = header[1] ^ feed->mask_bit;
-    size_t header_size = feed->header_size;
-    if (size >= APUS_LENGTH_16) {
-        header_size += 2;
-        if (size != APUS_LENGTH_16 || left < header_size) {
-            return false;
-        }
-        size = (size_t)header[2] << 8 | header[3];
-        if (size < APUS_LENGTH_16) {
-            return false;
-        }
-    }
-    if (size > feed->payload_size_max || size > left - header_size) {
-        return false;
-    }
-    message->payload = header + header_size;
-    message->size = size;
-    message->header_size = header_size;
-    message->masking_key = feed->mask_bit != 0 ? apus_load32(message->payload - 4) : 0;
-    message->opcode = opcode;
-    message->is_checked = opcode == APUS_OPCODE_TEXT && feed->is_checked;
-    return true;
+    /* The message. */
+    size_t payload;
+    size_t size;
+    uint32_t head; /* the first two bytes, if they tell the size */
+    bool is_checked;
+    const apus_event *likeness;
+} apus_batch;
+
+/* Each field on its own: a copy of what was just written in pieces has to wait for them. */
+APUS_INLINE apus_batch apus_batch_begin(const apus_feed *feed) {
+    const apus_decoder_options *options = feed->options;
+    uint64_t size = UINT16_MAX;
+    size = size < options->frame_size_max ? size : options->frame_size_max;
+    size = size < options->message_size_max ? size : options->message_size_max;
+    return (apus_batch){.bytes = feed->bytes,
+                        .bytes_end = feed->size,
+                        .position = feed->position,
+                        .event = feed->events + feed->event_count,
+                        .events_end = feed->events + feed->event_capacity,
+                        .payload_size_max = (size_t)size,
+                        .checks_text = options->check_utf8 != 0,
+                        .head = UINT32_MAX};
 }
 
-/* Goes behind the message, which becomes an event if it is valid. */
-APUS_INLINE apus_result apus_whole_message_end(apus_feed *feed, const apus_whole_message *message,
-                                               bool is_valid) {
-    feed->position += message->header_size;
-    if (!is_valid) {
-        return APUS_INVALID_UTF8;
+/* Copied as a whole, for to set eight small fields takes eight stores. */
+APUS_INLINE const apus_event *apus_batch_likeness(bool is_text) {
+    static const apus_event text = {
+        .kind = APUS_EVENT_MESSAGE_PART, .opcode = APUS_OPCODE_TEXT, .is_first = 1, .is_last = 1};
+    static const apus_event binary = {
+        .kind = APUS_EVENT_MESSAGE_PART, .opcode = APUS_OPCODE_BINARY, .is_first = 1, .is_last = 1};
+    return is_text ? &text : &binary;
+}
+
+APUS_INLINE bool apus_batch_next(apus_batch *at, uint8_t mask_bit) {
+    const uint8_t *header = at->bytes + at->position;
+    size_t header_size = mask_bit != 0 ? 6 : 2;
+    if (at->position + header_size > at->bytes_end || at->event == at->events_end) {
+        return false;
     }
-    feed->events[feed->event_count] = (apus_event){.offset = feed->position,
-                                                   .size = message->size,
-                                                   .kind = APUS_EVENT_MESSAGE_PART,
-                                                   .opcode = message->opcode,
-                                                   .is_first = 1,
-                                                   .is_last = 1};
-    feed->event_count++;
-    feed->position += message->size;
-    return APUS_OK;
+    uint16_t head;
+    memcpy(&head, header, sizeof head);
+    if (head != at->head) {
+        size_t left = at->bytes_end - at->position;
+        header_size = apus_header_measure(header, left, mask_bit, &at->size);
+        if (header_size == 0 || !apus_is_whole_message(header[0]) ||
+            at->size > at->payload_size_max) {
+            return false;
+        }
+        bool is_text = header[0] == (APUS_FIN | APUS_OPCODE_TEXT);
+        at->head = at->size < APUS_LENGTH_16 ? head : UINT32_MAX;
+        at->is_checked = is_text && at->checks_text;
+        at->likeness = apus_batch_likeness(is_text);
+    }
+    at->payload = at->position + header_size;
+    return at->payload + at->size <= at->bytes_end;
+}
+
+APUS_INLINE void apus_batch_put(apus_batch *at) {
+    apus_event *event = at->event++;
+    *event = *at->likeness;
+    event->offset = at->payload;
+    event->size = at->size;
+    at->position = at->payload + at->size;
+}
+
+APUS_INLINE apus_result apus_batch_end(apus_feed *feed, const apus_batch *at, bool is_valid) {
+    feed->position = is_valid ? at->position : at->payload;
+    feed->event_count = (size_t)(at->event - feed->events);
+    return is_valid ? APUS_OK : APUS_INVALID_UTF8;
 }
 
 /*
@@ -100,22 +144,19 @@ APUS_INLINE apus_result apus_whole_message_end(apus_feed *feed, const apus_whole
  */
 #define APUS_RETURN_BATCH(feed, mask_utf8, mask)                                                   \
     do {                                                                                           \
-        apus_feed at = *(feed);                                                                    \
-        apus_whole_message message;                                                                \
-        apus_result result = APUS_OK;                                                              \
-        while (result == APUS_OK && apus_whole_message_next(&at, &message)) {                      \
-            uint8_t *bytes = message.payload;                                                      \
+        apus_batch at = apus_batch_begin(feed);                                                    \
+        while (apus_batch_next(&at, APUS_MASK_BIT)) {                                              \
+            uint8_t *payload = at.bytes + at.payload;                                              \
+            uint32_t key = apus_load32(payload - 4);                                               \
             apus_utf8_state text = 0;                                                              \
-            bool is_valid = true;                                                                  \
-            if (message.is_checked) {                                                              \
-                is_valid = mask_utf8(&text, bytes, bytes, message.size, message.masking_key);      \
-            } else {                                                                               \
-                mask(bytes, bytes, message.size, message.masking_key);                             \
+            if (!at.is_checked) {                                                                  \
+                mask(payload, payload, at.size, key);                                              \
+            } else if (!mask_utf8(&text, payload, payload, at.size, key) || text != 0) {           \
+                return apus_batch_end(feed, &at, false);                                           \
             }                                                                                      \
-            result = apus_whole_message_end(&at, &message, is_valid && text == 0);                 \
+            apus_batch_put(&at);                                                                   \
         }                                                                                          \
-        *(feed) = at;                                                                              \
-        return result;                                                                             \
+        return apus_batch_end(feed, &at, true);                                                    \
     } while (0)
 
 #endif
