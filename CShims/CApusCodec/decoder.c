@@ -72,10 +72,11 @@ const uint8_t *apus_decoder_control_payload(const apus_decoder *decoder) {
 /* ---- Headers ---- */
 
 /* Judges a data frame in the message that it begins or goes on with. */
-static apus_result begin_data(apus_decoder *decoder, const apus_frame_header *header) {
+static apus_result begin_data(apus_decoder *decoder, uint8_t first_byte, uint64_t payload_size) {
     const apus_decoder_options *options = &decoder->options;
+    uint8_t opcode = first_byte & APUS_OPCODE_MASK;
     bool is_open = decoder->message_opcode != 0;
-    if (header->opcode == APUS_OPCODE_CONTINUATION) {
+    if (opcode == APUS_OPCODE_CONTINUATION) {
         if (!is_open) {
             return APUS_CONTINUATION_UNEXPECTED;
         }
@@ -83,73 +84,55 @@ static apus_result begin_data(apus_decoder *decoder, const apus_frame_header *he
         if (is_open) {
             return APUS_CONTINUATION_MISSING;
         }
-        decoder->message_opcode = header->opcode;
+        decoder->message_opcode = opcode;
         decoder->message_size = 0;
         decoder->fragment_count = 0;
         decoder->text = 0;
         decoder->has_delivered = 0;
-        decoder->is_checked = header->opcode == APUS_OPCODE_TEXT && options->check_utf8 != 0 &&
-                              (header->bits & APUS_RESERVED_MASK) == 0;
+        decoder->is_checked = opcode == APUS_OPCODE_TEXT && options->check_utf8 != 0 &&
+                              (first_byte & APUS_RESERVED_MASK) == 0;
     }
-    if (header->payload_size > options->frame_size_max) {
+    if (payload_size > options->frame_size_max) {
         return APUS_FRAME_TOO_BIG;
     }
     /* What is left of the limit is compared: a sum might overflow. */
-    if (header->payload_size > options->message_size_max - decoder->message_size) {
+    if (payload_size > options->message_size_max - decoder->message_size) {
         return APUS_MESSAGE_TOO_BIG;
     }
     if (decoder->fragment_count >= options->fragment_count_max) {
         return APUS_TOO_MANY_FRAGMENTS;
     }
-    decoder->message_size += header->payload_size;
+    decoder->message_size += payload_size;
     decoder->fragment_count++;
     decoder->reading = IN_PAYLOAD;
     return APUS_OK;
 }
 
-static apus_result begin_frame(apus_decoder *decoder, const apus_frame_header *header) {
-    decoder->payload_remaining = header->payload_size;
-    decoder->masking_key = header->masking_key;
-    decoder->is_masked = header->is_masked;
-    decoder->frame_bits = header->bits;
-    decoder->frame_opcode = header->opcode;
-    if ((header->opcode & APUS_CONTROL_BIT) == 0) {
+static apus_result begin_frame(apus_decoder *decoder, uint8_t first_byte, uint64_t payload_size) {
+    decoder->first_byte = first_byte;
+    decoder->payload_remaining = payload_size;
+    if ((first_byte & APUS_CONTROL_BIT) == 0) {
         if (decoder->is_closing) {
             decoder->reading = IN_SKIPPED_PAYLOAD;
             return APUS_OK;
         }
-        return begin_data(decoder, header);
+        return begin_data(decoder, first_byte, payload_size);
     }
     decoder->control_size = 0;
     decoder->reading = IN_CONTROL_PAYLOAD;
     return APUS_OK;
 }
 
-/* Most headers: complete, without reserved bits or liberties. false: ask apus_header_decode. */
-static bool decode_plain(const uint8_t *bytes, size_t size, apus_role role,
-                         apus_frame_header *header) {
-    uint8_t mask_bit = role == APUS_SERVER ? APUS_MASK_BIT : 0;
-    size_t payload_size;
-    size_t header_size = apus_header_measure(bytes, size, mask_bit, &payload_size);
-    uint8_t first_byte = bytes[0];
+/* Whether a first byte needs no judge but that of the order of frames. */
+static bool is_plain(uint8_t first_byte, size_t payload_size) {
     bool is_data = (first_byte & ~APUS_FIN) <= APUS_OPCODE_BINARY;
-    bool is_control = first_byte >= (APUS_FIN | APUS_OPCODE_CLOSE) &&
-                      first_byte <= (APUS_FIN | APUS_OPCODE_PONG) && payload_size < APUS_LENGTH_16;
-    if (header_size == 0 || !(is_data || is_control)) {
-        return false;
-    }
-    header->payload_size = payload_size;
-    header->masking_key = mask_bit != 0 ? apus_load32(bytes + header_size - 4) : 0;
-    header->bits = first_byte & APUS_FIN;
-    header->opcode = first_byte & 0x0F;
-    header->header_size = (uint8_t)header_size;
-    header->is_masked = mask_bit != 0;
-    return true;
+    bool is_control =
+        first_byte >= (APUS_FIN | APUS_OPCODE_CLOSE) && first_byte <= (APUS_FIN | APUS_OPCODE_PONG);
+    return is_data || (is_control && payload_size < APUS_LENGTH_16);
 }
 
 /* APUS_INCOMPLETE: the bytes ended in the header, and what there is of it is kept. */
-static apus_result read_rest_of_header(apus_decoder *decoder, apus_feed *feed,
-                                       apus_frame_header *header) {
+static apus_result join_header(apus_decoder *decoder, apus_feed *feed, apus_frame_header *header) {
     const apus_decoder_options *options = &decoder->options;
     const uint8_t *start = feed->bytes + feed->position;
     size_t left = feed->size - feed->position;
@@ -170,21 +153,37 @@ static apus_result read_rest_of_header(apus_decoder *decoder, apus_feed *feed,
     return result;
 }
 
-static apus_result read_header(apus_decoder *decoder, apus_feed *feed) {
+/* A header of which a part is kept, or that is cut, broken, of a large frame or takes liberties. */
+static apus_result read_any_header(apus_decoder *decoder, apus_feed *feed) {
     apus_frame_header header;
     size_t kept = decoder->header_size;
-    if (kept > 0 || !decode_plain(feed->bytes + feed->position, feed->size - feed->position,
-                                  (apus_role)decoder->options.role, &header)) {
-        apus_result result = read_rest_of_header(decoder, feed, &header);
-        if (result != APUS_OK) {
-            return result;
-        }
+    apus_result result = join_header(decoder, feed, &header);
+    if (result != APUS_OK) {
+        return result;
     }
-    apus_result result = begin_frame(decoder, &header);
+    decoder->masking_key = header.masking_key;
+    decoder->is_masked = header.is_masked;
+    result = begin_frame(decoder, header.bits | header.opcode, header.payload_size);
     if (result == APUS_OK) {
         decoder->header_size = 0;
         feed->position += header.header_size - kept;
     }
+    return result;
+}
+
+static apus_result read_header(apus_decoder *decoder, apus_feed *feed) {
+    const uint8_t *bytes = feed->bytes + feed->position;
+    uint8_t mask_bit = decoder->options.role == APUS_SERVER ? APUS_MASK_BIT : 0;
+    size_t payload_size;
+    size_t header_size =
+        apus_header_measure(bytes, feed->size - feed->position, mask_bit, &payload_size);
+    if (decoder->header_size > 0 || header_size == 0 || !is_plain(bytes[0], payload_size)) {
+        return read_any_header(decoder, feed);
+    }
+    decoder->masking_key = mask_bit != 0 ? apus_load32(bytes + header_size - 4) : 0;
+    decoder->is_masked = mask_bit != 0;
+    apus_result result = begin_frame(decoder, bytes[0], payload_size);
+    feed->position += result == APUS_OK ? header_size : 0;
     return result;
 }
 
@@ -222,7 +221,7 @@ static apus_result read_payload(apus_decoder *decoder, apus_feed *feed) {
     left = is_to_target && room < left ? room : left;
     bool ends_frame = decoder->payload_remaining <= left;
     size_t size = ends_frame ? (size_t)decoder->payload_remaining : left;
-    bool ends_message = ends_frame && (decoder->frame_bits & APUS_FIN) != 0;
+    bool ends_message = ends_frame && (decoder->first_byte & APUS_FIN) != 0;
     bool is_valid = copy_payload(decoder, target, source, size);
     if (!is_valid || (ends_message && decoder->is_checked && decoder->text != 0)) {
         return APUS_INVALID_UTF8;
@@ -239,7 +238,7 @@ static apus_result read_payload(apus_decoder *decoder, apus_feed *feed) {
                          .remaining = decoder->payload_remaining,
                          .kind = APUS_EVENT_MESSAGE_PART,
                          .opcode = decoder->message_opcode,
-                         .reserved_bits = decoder->frame_bits & APUS_RESERVED_MASK,
+                         .reserved_bits = decoder->first_byte & APUS_RESERVED_MASK,
                          .is_first = !decoder->has_delivered,
                          .is_last = ends_message,
                          .place = is_to_target ? APUS_PLACE_TARGET : APUS_PLACE_FED};
@@ -269,12 +268,13 @@ static apus_result skip_payload(apus_decoder *decoder, apus_feed *feed) {
 /* The whole payload of a control frame, which offset leads to. */
 static apus_result end_control(apus_decoder *decoder, apus_feed *feed, const uint8_t *payload,
                                size_t offset, size_t size, apus_place place) {
+    uint8_t opcode = decoder->first_byte & APUS_OPCODE_MASK;
     static const uint8_t kinds[] = {APUS_EVENT_CLOSE, APUS_EVENT_PING, APUS_EVENT_PONG};
     apus_event event = {.offset = offset,
                         .size = size,
-                        .kind = kinds[decoder->frame_opcode - APUS_OPCODE_CLOSE],
-                        .opcode = decoder->frame_opcode,
-                        .reserved_bits = decoder->frame_bits & APUS_RESERVED_MASK,
+                        .kind = kinds[opcode - APUS_OPCODE_CLOSE],
+                        .opcode = opcode,
+                        .reserved_bits = decoder->first_byte & APUS_RESERVED_MASK,
                         .place = (uint8_t)place};
     decoder->reading = IN_HEADER;
     if (event.kind == APUS_EVENT_CLOSE) {
@@ -352,23 +352,19 @@ static apus_result batch_unmasked(apus_feed *feed) {
 
 /* Whether the batch kernels can be asked for what comes. */
 static bool may_be_whole(const apus_decoder *decoder, const apus_feed *feed) {
-    return decoder->header_size == 0 && decoder->message_opcode == 0 && !decoder->is_closing &&
-           decoder->options.fragment_count_max > 0 &&
-           apus_is_whole_message(feed->bytes[feed->position]);
+    return apus_is_whole_message(feed->bytes[feed->position]) && decoder->reading == IN_HEADER &&
+           decoder->header_size == 0 && decoder->message_opcode == 0 && !decoder->is_closing &&
+           decoder->options.fragment_count_max > 0;
 }
 
-/* Goes on by one frame, or what there is of it, after as many whole messages as there are. */
-static apus_result feed_once(apus_decoder *decoder, apus_feed *feed) {
+static apus_result read_whole(const apus_decoder *decoder, apus_feed *feed) {
+    return decoder->options.role == APUS_SERVER ? apus_kernels_current()->batch(feed)
+                                                : batch_unmasked(feed);
+}
+
+/* Goes on by one frame, or what there is of it. */
+static apus_result read_frame(apus_decoder *decoder, apus_feed *feed) {
     if (decoder->reading == IN_HEADER) {
-        if (may_be_whole(decoder, feed)) {
-            apus_result result = decoder->options.role == APUS_SERVER
-                                     ? apus_kernels_current()->batch(feed)
-                                     : batch_unmasked(feed);
-            if (result != APUS_OK || feed->position == feed->size ||
-                feed->event_count == feed->event_capacity) {
-                return result;
-            }
-        }
         apus_result result = read_header(decoder, feed);
         if (result != APUS_OK) {
             return result == APUS_INCOMPLETE ? APUS_OK : result;
@@ -387,6 +383,23 @@ static apus_result feed_once(apus_decoder *decoder, apus_feed *feed) {
     }
 }
 
+static bool can_go_on(const apus_feed *feed) {
+    return feed->position < feed->size && feed->event_count < feed->event_capacity &&
+           !feed->is_held;
+}
+
+/* Apart, so that a call that brings nothing but whole messages does not prepare for this. */
+static __attribute__((noinline)) apus_result read_frames(apus_decoder *decoder, apus_feed *feed) {
+    apus_result result = APUS_OK;
+    while (result == APUS_OK && can_go_on(feed)) {
+        result = read_frame(decoder, feed);
+        if (result == APUS_OK && can_go_on(feed) && may_be_whole(decoder, feed)) {
+            result = read_whole(decoder, feed);
+        }
+    }
+    return result;
+}
+
 apus_result apus_decoder_feed(apus_decoder *decoder, uint8_t *bytes, size_t size, size_t *used,
                               apus_event *events, size_t event_capacity, size_t *event_count) {
     apus_feed feed = {.options = &decoder->options,
@@ -395,11 +408,15 @@ apus_result apus_decoder_feed(apus_decoder *decoder, uint8_t *bytes, size_t size
                       .events = events,
                       .event_capacity = event_capacity};
     apus_result result = (apus_result)decoder->result;
-    while (result == APUS_OK && feed.position < size && feed.event_count < event_capacity &&
-           !feed.is_held) {
-        result = feed_once(decoder, &feed);
+    if (result == APUS_OK && size > 0 && may_be_whole(decoder, &feed)) {
+        result = read_whole(decoder, &feed);
     }
-    decoder->result = result;
+    if (result == APUS_OK && can_go_on(&feed)) {
+        result = read_frames(decoder, &feed);
+    }
+    if (result != APUS_OK) {
+        decoder->result = result;
+    }
     *used = feed.position;
     *event_count = feed.event_count;
     return result;

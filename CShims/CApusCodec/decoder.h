@@ -6,6 +6,9 @@
 
 #include "frame.h"
 
+/* Of the first byte of a header. */
+enum { APUS_OPCODE_MASK = 0x0F };
+
 /* One call of apus_decoder_feed. */
 struct apus_feed {
     const apus_decoder_options *options;

@@ -234,14 +234,13 @@ typedef struct apus_decoder {
     uint32_t fragment_count;
     uint32_t masking_key;
     apus_utf8_state text;
-    uint8_t frame_bits;
-    uint8_t frame_opcode;
+    uint8_t first_byte;
     uint8_t is_masked;
     uint8_t is_checked;
+    uint8_t has_delivered;
     uint8_t *target;
     size_t target_size;
     size_t target_used;
-    uint8_t has_delivered;
     uint8_t control_size;
     uint8_t control[125];
     uint8_t header[APUS_HEADER_SIZE_MAX];
