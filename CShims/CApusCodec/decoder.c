@@ -9,21 +9,6 @@ _Static_assert(sizeof(apus_decoder_options) == 32, "embedders reserve this");
 _Static_assert(sizeof(apus_event) == 16 + 2 * sizeof(size_t), "no holes");
 _Static_assert(sizeof(apus_frame_header) == 16, "no holes");
 
-/* What the next byte belongs to: apus_decoder.reading. */
-enum {
-    IN_HEADER = 0,
-    IN_PAYLOAD = 1,
-    IN_CONTROL_PAYLOAD = 2,
-    IN_SKIPPED_PAYLOAD = 3,
-    AFTER_CLOSE = 4
-};
-
-static void forget_target(apus_decoder *decoder) {
-    decoder->target = NULL;
-    decoder->target_size = 0;
-    decoder->target_used = 0;
-}
-
 void apus_decoder_options_init(apus_decoder_options *options, apus_role role) {
     *options = (apus_decoder_options){.frame_size_max = 1 << 20,
                                       .message_size_max = 1 << 20,
@@ -36,15 +21,15 @@ void apus_decoder_options_init(apus_decoder_options *options, apus_role role) {
 void apus_decoder_init(apus_decoder *decoder, const apus_decoder_options *options) {
     decoder->options = *options;
     decoder->result = APUS_OK;
-    decoder->reading = IN_HEADER;
+    decoder->reading = APUS_IN_HEADER;
     decoder->message_opcode = 0;
     decoder->header_size = 0;
     decoder->is_closing = 0;
-    forget_target(decoder);
+    apus_decoder_forget_target(decoder);
 }
 
 bool apus_decoder_is_idle(const apus_decoder *decoder) {
-    return decoder->result == APUS_OK && decoder->reading == IN_HEADER &&
+    return decoder->result == APUS_OK && decoder->reading == APUS_IN_HEADER &&
            decoder->message_opcode == 0 && decoder->header_size == 0 && !decoder->is_closing;
 }
 
@@ -59,9 +44,9 @@ void apus_decoder_set_target(apus_decoder *decoder, uint8_t *target, size_t size
 void apus_decoder_await_close(apus_decoder *decoder) {
     decoder->is_closing = 1;
     decoder->message_opcode = 0;
-    forget_target(decoder);
-    if (decoder->reading == IN_PAYLOAD) {
-        decoder->reading = IN_SKIPPED_PAYLOAD;
+    apus_decoder_forget_target(decoder);
+    if (decoder->reading == APUS_IN_PAYLOAD) {
+        decoder->reading = APUS_IN_SKIPPED_PAYLOAD;
     }
 }
 
@@ -69,268 +54,7 @@ const uint8_t *apus_decoder_control_payload(const apus_decoder *decoder) {
     return decoder->control;
 }
 
-/* ---- Headers ---- */
-
-/* Judges a data frame in the message that it begins or goes on with. */
-static apus_result begin_data(apus_decoder *decoder, uint8_t first_byte, uint64_t payload_size) {
-    const apus_decoder_options *options = &decoder->options;
-    uint8_t opcode = first_byte & APUS_OPCODE_MASK;
-    bool is_open = decoder->message_opcode != 0;
-    if (opcode == APUS_OPCODE_CONTINUATION) {
-        if (!is_open) {
-            return APUS_CONTINUATION_UNEXPECTED;
-        }
-    } else {
-        if (is_open) {
-            return APUS_CONTINUATION_MISSING;
-        }
-        decoder->message_opcode = opcode;
-        decoder->message_size = 0;
-        decoder->fragment_count = 0;
-        decoder->text = 0;
-        decoder->has_delivered = 0;
-        decoder->is_checked = opcode == APUS_OPCODE_TEXT && options->check_utf8 != 0 &&
-                              (first_byte & APUS_RESERVED_MASK) == 0;
-    }
-    if (payload_size > options->frame_size_max) {
-        return APUS_FRAME_TOO_BIG;
-    }
-    /* What is left of the limit is compared: a sum might overflow. */
-    if (payload_size > options->message_size_max - decoder->message_size) {
-        return APUS_MESSAGE_TOO_BIG;
-    }
-    if (decoder->fragment_count >= options->fragment_count_max) {
-        return APUS_TOO_MANY_FRAGMENTS;
-    }
-    decoder->message_size += payload_size;
-    decoder->fragment_count++;
-    decoder->reading = IN_PAYLOAD;
-    return APUS_OK;
-}
-
-static apus_result begin_frame(apus_decoder *decoder, uint8_t first_byte, uint64_t payload_size) {
-    decoder->first_byte = first_byte;
-    decoder->payload_remaining = payload_size;
-    if ((first_byte & APUS_CONTROL_BIT) == 0) {
-        if (decoder->is_closing) {
-            decoder->reading = IN_SKIPPED_PAYLOAD;
-            return APUS_OK;
-        }
-        return begin_data(decoder, first_byte, payload_size);
-    }
-    decoder->control_size = 0;
-    decoder->reading = IN_CONTROL_PAYLOAD;
-    return APUS_OK;
-}
-
-/* Whether a first byte needs no judge but that of the order of frames. */
-static bool is_plain(uint8_t first_byte, size_t payload_size) {
-    bool is_data = (first_byte & ~APUS_FIN) <= APUS_OPCODE_BINARY;
-    bool is_control =
-        first_byte >= (APUS_FIN | APUS_OPCODE_CLOSE) && first_byte <= (APUS_FIN | APUS_OPCODE_PONG);
-    return is_data || (is_control && payload_size < APUS_LENGTH_16);
-}
-
-/* APUS_INCOMPLETE: the bytes ended in the header, and what there is of it is kept. */
-static apus_result join_header(apus_decoder *decoder, apus_feed *feed, apus_frame_header *header) {
-    const apus_decoder_options *options = &decoder->options;
-    const uint8_t *start = feed->bytes + feed->position;
-    size_t left = feed->size - feed->position;
-    size_t kept = decoder->header_size;
-    size_t taken = APUS_HEADER_SIZE_MAX - kept < left ? APUS_HEADER_SIZE_MAX - kept : left;
-    uint8_t *joined = decoder->header;
-    if (kept > 0) {
-        memcpy(joined + kept, start, taken);
-    }
-    apus_result result =
-        apus_header_decode(kept > 0 ? joined : start, kept + taken, (apus_role)options->role,
-                           options->reserved_bits_allowed, options->allowances, header);
-    if (result == APUS_INCOMPLETE) {
-        memcpy(joined + kept, start, taken);
-        decoder->header_size = (uint8_t)(kept + taken);
-        feed->position += taken;
-    }
-    return result;
-}
-
-/* A header of which a part is kept, or that is cut, broken, of a large frame or takes liberties. */
-static apus_result read_any_header(apus_decoder *decoder, apus_feed *feed) {
-    apus_frame_header header;
-    size_t kept = decoder->header_size;
-    apus_result result = join_header(decoder, feed, &header);
-    if (result != APUS_OK) {
-        return result;
-    }
-    decoder->masking_key = header.masking_key;
-    decoder->is_masked = header.is_masked;
-    result = begin_frame(decoder, header.bits | header.opcode, header.payload_size);
-    if (result == APUS_OK) {
-        decoder->header_size = 0;
-        feed->position += header.header_size - kept;
-    }
-    return result;
-}
-
-static apus_result read_header(apus_decoder *decoder, apus_feed *feed) {
-    const uint8_t *bytes = feed->bytes + feed->position;
-    uint8_t mask_bit = decoder->options.role == APUS_SERVER ? APUS_MASK_BIT : 0;
-    size_t payload_size;
-    size_t header_size =
-        apus_header_measure(bytes, feed->size - feed->position, mask_bit, &payload_size);
-    if (decoder->header_size > 0 || header_size == 0 || !is_plain(bytes[0], payload_size)) {
-        return read_any_header(decoder, feed);
-    }
-    decoder->masking_key = mask_bit != 0 ? apus_load32(bytes + header_size - 4) : 0;
-    decoder->is_masked = mask_bit != 0;
-    apus_result result = begin_frame(decoder, bytes[0], payload_size);
-    feed->position += result == APUS_OK ? header_size : 0;
-    return result;
-}
-
-/* ---- Payloads ---- */
-
-/* There is room: every event comes from a step of its own, which is not taken without. */
-static apus_event *add_event(apus_feed *feed) {
-    return &feed->events[feed->event_count++];
-}
-
-/* Unmasks and checks what follows of a payload: the same memory or disjoint. */
-static bool copy_payload(apus_decoder *decoder, uint8_t *target, const uint8_t *source,
-                         size_t size) {
-    const apus_kernels *kernels = apus_kernels_current();
-    uint32_t key = decoder->masking_key;
-    if (decoder->is_masked) {
-        if (decoder->is_checked) {
-            return kernels->mask_utf8(&decoder->text, target, source, size, key);
-        }
-        kernels->mask(target, source, size, key);
-        return true;
-    }
-    if (target != source && size > 0) {
-        memcpy(target, source, size);
-    }
-    return !decoder->is_checked || kernels->utf8(&decoder->text, target, size);
-}
-
-static apus_result read_payload(apus_decoder *decoder, apus_feed *feed) {
-    uint8_t *source = feed->bytes + feed->position;
-    size_t room = decoder->target_size - decoder->target_used;
-    bool is_to_target = room > 0;
-    uint8_t *target = is_to_target ? decoder->target + decoder->target_used : source;
-    size_t left = feed->size - feed->position;
-    left = is_to_target && room < left ? room : left;
-    bool ends_frame = decoder->payload_remaining <= left;
-    size_t size = ends_frame ? (size_t)decoder->payload_remaining : left;
-    bool ends_message = ends_frame && (decoder->first_byte & APUS_FIN) != 0;
-    bool is_valid = copy_payload(decoder, target, source, size);
-    if (!is_valid || (ends_message && decoder->is_checked && decoder->text != 0)) {
-        return APUS_INVALID_UTF8;
-    }
-    decoder->payload_remaining -= size;
-    decoder->masking_key = apus_key_at(decoder->masking_key, size);
-    if (ends_frame) {
-        decoder->reading = IN_HEADER;
-    }
-    if (size > 0 || ends_message) {
-        *add_event(feed) =
-            (apus_event){.offset = is_to_target ? decoder->target_used : feed->position,
-                         .size = size,
-                         .remaining = decoder->payload_remaining,
-                         .kind = APUS_EVENT_MESSAGE_PART,
-                         .opcode = decoder->message_opcode,
-                         .reserved_bits = decoder->first_byte & APUS_RESERVED_MASK,
-                         .is_first = !decoder->has_delivered,
-                         .is_last = ends_message,
-                         .place = is_to_target ? APUS_PLACE_TARGET : APUS_PLACE_FED};
-        decoder->has_delivered = 1;
-    }
-    decoder->target_used += is_to_target ? size : 0;
-    if (ends_message) {
-        decoder->message_opcode = 0;
-        forget_target(decoder);
-    }
-    feed->position += size;
-    return APUS_OK;
-}
-
-static apus_result skip_payload(apus_decoder *decoder, apus_feed *feed) {
-    size_t left = feed->size - feed->position;
-    bool ends_frame = decoder->payload_remaining <= left;
-    size_t size = ends_frame ? (size_t)decoder->payload_remaining : left;
-    decoder->payload_remaining -= size;
-    feed->position += size;
-    if (ends_frame) {
-        decoder->reading = IN_HEADER;
-    }
-    return APUS_OK;
-}
-
-/* The whole payload of a control frame, which offset leads to. */
-static apus_result end_control(apus_decoder *decoder, apus_feed *feed, const uint8_t *payload,
-                               size_t offset, size_t size, apus_place place) {
-    uint8_t opcode = decoder->first_byte & APUS_OPCODE_MASK;
-    static const uint8_t kinds[] = {APUS_EVENT_CLOSE, APUS_EVENT_PING, APUS_EVENT_PONG};
-    apus_event event = {.offset = offset,
-                        .size = size,
-                        .kind = kinds[opcode - APUS_OPCODE_CLOSE],
-                        .opcode = opcode,
-                        .reserved_bits = decoder->first_byte & APUS_RESERVED_MASK,
-                        .place = (uint8_t)place};
-    decoder->reading = IN_HEADER;
-    if (event.kind == APUS_EVENT_CLOSE) {
-        apus_result result = apus_close_payload_decode(payload, size, &event.close_code);
-        if (result != APUS_OK) {
-            return result;
-        }
-        if (size > 0) {
-            event.offset += 2;
-            event.size -= 2;
-        }
-        decoder->reading = AFTER_CLOSE;
-    } else if (decoder->is_closing) {
-        return APUS_OK;
-    }
-    *add_event(feed) = event;
-    return APUS_OK;
-}
-
-static apus_result read_control(apus_decoder *decoder, apus_feed *feed) {
-    uint8_t *bytes = feed->bytes + feed->position;
-    size_t offset = feed->position;
-    size_t left = feed->size - feed->position;
-    size_t remaining = (size_t)decoder->payload_remaining;
-    if (decoder->control_size == 0 && remaining <= left) {
-        if (decoder->is_masked) {
-            apus_mask(bytes, remaining, decoder->masking_key, 0);
-        }
-        apus_result result = end_control(decoder, feed, bytes, offset, remaining, APUS_PLACE_FED);
-        feed->position += result == APUS_OK ? remaining : 0;
-        return result;
-    }
-    if (feed->has_collected) {
-        feed->is_held = true;
-        return APUS_OK;
-    }
-    size_t size = remaining < left ? remaining : left;
-    /* A copy of no bytes may come from behind the end. */
-    memcpy(decoder->control + decoder->control_size, bytes, size);
-    decoder->control_size = (uint8_t)(decoder->control_size + size);
-    decoder->payload_remaining -= size;
-    if (size < remaining) {
-        feed->position += size;
-        return APUS_OK;
-    }
-    feed->has_collected = true;
-    if (decoder->is_masked) {
-        apus_mask(decoder->control, decoder->control_size, decoder->masking_key, 0);
-    }
-    apus_result result =
-        end_control(decoder, feed, decoder->control, 0, decoder->control_size, APUS_PLACE_DECODER);
-    feed->position += result == APUS_OK ? size : 0;
-    return result;
-}
-
-/* ---- Feeding ---- */
+/* ---- Whole messages ---- */
 
 apus_result apus_batch_scalar(apus_feed *feed) {
     APUS_RETURN_BATCH(feed, apus_mask_utf8_scalar, apus_mask_scalar);
@@ -350,55 +74,12 @@ static apus_result batch_unmasked(apus_feed *feed) {
     return apus_batch_end(feed, &at, true);
 }
 
-/* Whether the batch kernels can be asked for what comes. */
-static bool may_be_whole(const apus_decoder *decoder, const apus_feed *feed) {
-    return apus_is_whole_message(feed->bytes[feed->position]) && decoder->reading == IN_HEADER &&
-           decoder->header_size == 0 && decoder->message_opcode == 0 && !decoder->is_closing &&
-           decoder->options.fragment_count_max > 0;
-}
-
-static apus_result read_whole(const apus_decoder *decoder, apus_feed *feed) {
+apus_result apus_decoder_read_whole(const apus_decoder *decoder, apus_feed *feed) {
     return decoder->options.role == APUS_SERVER ? apus_kernels_current()->batch(feed)
                                                 : batch_unmasked(feed);
 }
 
-/* Goes on by one frame, or what there is of it. */
-static apus_result read_frame(apus_decoder *decoder, apus_feed *feed) {
-    if (decoder->reading == IN_HEADER) {
-        apus_result result = read_header(decoder, feed);
-        if (result != APUS_OK) {
-            return result == APUS_INCOMPLETE ? APUS_OK : result;
-        }
-    }
-    switch (decoder->reading) {
-    case IN_PAYLOAD:
-        return read_payload(decoder, feed);
-    case IN_CONTROL_PAYLOAD:
-        return read_control(decoder, feed);
-    case IN_SKIPPED_PAYLOAD:
-        return skip_payload(decoder, feed);
-    default:
-        feed->position = feed->size;
-        return APUS_OK;
-    }
-}
-
-static bool can_go_on(const apus_feed *feed) {
-    return feed->position < feed->size && feed->event_count < feed->event_capacity &&
-           !feed->is_held;
-}
-
-/* Apart, so that a call that brings nothing but whole messages does not prepare for this. */
-static __attribute__((noinline)) apus_result read_frames(apus_decoder *decoder, apus_feed *feed) {
-    apus_result result = APUS_OK;
-    while (result == APUS_OK && can_go_on(feed)) {
-        result = read_frame(decoder, feed);
-        if (result == APUS_OK && can_go_on(feed) && may_be_whole(decoder, feed)) {
-            result = read_whole(decoder, feed);
-        }
-    }
-    return result;
-}
+/* ---- Feeding ---- */
 
 apus_result apus_decoder_feed(apus_decoder *decoder, uint8_t *bytes, size_t size, size_t *used,
                               apus_event *events, size_t event_capacity, size_t *event_count) {
@@ -408,11 +89,11 @@ apus_result apus_decoder_feed(apus_decoder *decoder, uint8_t *bytes, size_t size
                       .events = events,
                       .event_capacity = event_capacity};
     apus_result result = (apus_result)decoder->result;
-    if (result == APUS_OK && size > 0 && may_be_whole(decoder, &feed)) {
-        result = read_whole(decoder, &feed);
+    if (result == APUS_OK && size > 0 && apus_decoder_may_be_whole(decoder, &feed)) {
+        result = apus_decoder_read_whole(decoder, &feed);
     }
-    if (result == APUS_OK && can_go_on(&feed)) {
-        result = read_frames(decoder, &feed);
+    if (result == APUS_OK && apus_decoder_can_go_on(&feed)) {
+        result = apus_decoder_read_frames(decoder, &feed);
     }
     if (result != APUS_OK) {
         decoder->result = result;

@@ -22,6 +22,32 @@ struct apus_feed {
     bool is_held;       /* and the next one must not overwrite it */
 };
 
+/* What the next byte belongs to: apus_decoder.reading. */
+enum {
+    APUS_IN_HEADER = 0,
+    APUS_IN_PAYLOAD = 1,
+    APUS_IN_CONTROL_PAYLOAD = 2,
+    APUS_IN_SKIPPED_PAYLOAD = 3,
+    APUS_AFTER_CLOSE = 4
+};
+
+APUS_INLINE bool apus_decoder_can_go_on(const apus_feed *feed) {
+    return feed->position < feed->size && feed->event_count < feed->event_capacity &&
+           !feed->is_held;
+}
+
+/* decoder.c: as many whole messages as follow each other. */
+APUS_HIDDEN apus_result apus_decoder_read_whole(const apus_decoder *decoder, apus_feed *feed);
+/* decoder_frame.c: everything else, until the bytes or the room for events are used up. Apart, so
+ * that a call that brings nothing but whole messages does not prepare for it. */
+APUS_HIDDEN apus_result apus_decoder_read_frames(apus_decoder *decoder, apus_feed *feed);
+
+APUS_INLINE void apus_decoder_forget_target(apus_decoder *decoder) {
+    decoder->target = NULL;
+    decoder->target_size = 0;
+    decoder->target_used = 0;
+}
+
 /* The size of a header with a length of 7 or 16 bits, if it is there as a whole and its mask bit as
  * given; else 0. What its first byte means is not looked at. */
 APUS_INLINE size_t apus_header_measure(const uint8_t *bytes, size_t size, uint8_t mask_bit,
@@ -45,6 +71,14 @@ APUS_INLINE size_t apus_header_measure(const uint8_t *bytes, size_t size, uint8_
 APUS_INLINE bool apus_is_whole_message(uint8_t first_byte) {
     return first_byte == (APUS_FIN | APUS_OPCODE_TEXT) ||
            first_byte == (APUS_FIN | APUS_OPCODE_BINARY);
+}
+
+/* Whether the batch kernels can be asked for what comes. */
+APUS_INLINE bool apus_decoder_may_be_whole(const apus_decoder *decoder, const apus_feed *feed) {
+    return apus_is_whole_message(feed->bytes[feed->position]) &&
+           decoder->reading == APUS_IN_HEADER && decoder->header_size == 0 &&
+           decoder->message_opcode == 0 && !decoder->is_closing &&
+           decoder->options.fragment_count_max > 0;
 }
 
 /*

@@ -25,6 +25,10 @@ struct DecoderTests {
             wire.text("", isFinal: false) + wire.continuation([]) + wire.text("before")
                 + wire.close() + wire.text("after"),
             wire.binary(bytes, isFinal: false) + wire.text("not now"),
+            wire.text("same") + wire.text("size") + wire.text("äö") + wire.binary([1, 2, 3, 4])
+                + wire.binary([5, 6, 7, 8]) + wire.binary(bytes) + wire.binary(bytes + [9])
+                + wire.text(bytes) + wire.text(bytes + bytes) + wire.text("last"),
+            wire.text("same") + wire.text("size") + wire.text([0x61, 0x62, 0x63, 0xC3]),
             wire.text("fine") + wire.text([0xC3, 0x28]),
             wire.text([0x61, 0xE2, 0x82]),
             wire.close(1005),
