@@ -60,8 +60,7 @@ apus_result apus_batch_scalar(apus_feed *feed) {
     APUS_RETURN_BATCH(feed, apus_mask_utf8_scalar, apus_mask_scalar);
 }
 
-/* For clients: what is left to do is the same for all instruction sets. */
-static apus_result batch_unmasked(apus_feed *feed) {
+apus_result apus_batch_unmasked(apus_feed *feed) {
     const apus_kernels *kernels = apus_kernels_current();
     apus_batch at = apus_batch_begin(feed);
     while (apus_batch_next(&at, 0)) {
@@ -72,11 +71,6 @@ static apus_result batch_unmasked(apus_feed *feed) {
         apus_batch_put(&at);
     }
     return apus_batch_end(feed, &at, true);
-}
-
-apus_result apus_decoder_read_whole(const apus_decoder *decoder, apus_feed *feed) {
-    return decoder->options.role == APUS_SERVER ? apus_kernels_current()->batch(feed)
-                                                : batch_unmasked(feed);
 }
 
 /* ---- Feeding ---- */

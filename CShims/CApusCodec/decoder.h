@@ -36,8 +36,8 @@ APUS_INLINE bool apus_decoder_can_go_on(const apus_feed *feed) {
            !feed->is_held;
 }
 
-/* decoder.c: as many whole messages as follow each other. */
-APUS_HIDDEN apus_result apus_decoder_read_whole(const apus_decoder *decoder, apus_feed *feed);
+/* decoder.c: for clients; what is left to do is the same for all instruction sets. */
+APUS_HIDDEN apus_batch_kernel apus_batch_unmasked;
 /* decoder_frame.c: everything else, until the bytes or the room for events are used up. Apart, so
  * that a call that brings nothing but whole messages does not prepare for it. */
 APUS_HIDDEN apus_result apus_decoder_read_frames(apus_decoder *decoder, apus_feed *feed);
@@ -79,6 +79,12 @@ APUS_INLINE bool apus_decoder_may_be_whole(const apus_decoder *decoder, const ap
            decoder->reading == APUS_IN_HEADER && decoder->header_size == 0 &&
            decoder->message_opcode == 0 && !decoder->is_closing &&
            decoder->options.fragment_count_max > 0;
+}
+
+/* As many whole messages as follow each other. */
+APUS_INLINE apus_result apus_decoder_read_whole(const apus_decoder *decoder, apus_feed *feed) {
+    return decoder->options.role == APUS_SERVER ? apus_kernels_current()->batch(feed)
+                                                : apus_batch_unmasked(feed);
 }
 
 /*
