@@ -38,8 +38,9 @@ APUS_INLINE bool apus_decoder_can_go_on(const apus_feed *feed) {
 
 /* decoder.c: for clients; what is left to do is the same for all instruction sets. */
 APUS_HIDDEN apus_batch_kernel apus_batch_unmasked;
-/* decoder_frame.c: everything else, until the bytes or the room for events are used up. Apart, so
- * that a call that brings nothing but whole messages does not prepare for it. */
+/* decoder_frame.c: everything else, where there is a byte and room for an event, until one of them
+ * is used up. Apart, so that a call that brings nothing but whole messages does not prepare for it.
+ */
 APUS_HIDDEN apus_result apus_decoder_read_frames(apus_decoder *decoder, apus_feed *feed);
 
 APUS_INLINE void apus_decoder_forget_target(apus_decoder *decoder) {

@@ -164,9 +164,10 @@ static apus_result read_payload(apus_decoder *decoder, apus_feed *feed) {
         return APUS_INVALID_UTF8;
     }
     decoder->payload_remaining -= size;
-    decoder->masking_key = apus_key_at(decoder->masking_key, size);
     if (ends_frame) {
         decoder->reading = APUS_IN_HEADER;
+    } else {
+        decoder->masking_key = apus_key_at(decoder->masking_key, size);
     }
     if (size > 0 || ends_message) {
         *add_event(feed) =
@@ -181,7 +182,9 @@ static apus_result read_payload(apus_decoder *decoder, apus_feed *feed) {
                          .place = is_to_target ? APUS_PLACE_TARGET : APUS_PLACE_FED};
         decoder->has_delivered = 1;
     }
-    decoder->target_used += is_to_target ? size : 0;
+    if (is_to_target) {
+        decoder->target_used += size;
+    }
     if (ends_message) {
         decoder->message_opcode = 0;
         apus_decoder_forget_target(decoder);
@@ -291,13 +294,15 @@ static apus_result read_frame(apus_decoder *decoder, apus_feed *feed) {
 }
 
 apus_result apus_decoder_read_frames(apus_decoder *decoder, apus_feed *feed) {
-    apus_result result = APUS_OK;
-    while (result == APUS_OK && apus_decoder_can_go_on(feed)) {
+    apus_result result;
+    do {
         result = read_frame(decoder, feed);
-        if (result == APUS_OK && apus_decoder_can_go_on(feed) &&
-            apus_decoder_may_be_whole(decoder, feed)) {
+        if (result != APUS_OK || !apus_decoder_can_go_on(feed)) {
+            return result;
+        }
+        if (apus_decoder_may_be_whole(decoder, feed)) {
             result = apus_decoder_read_whole(decoder, feed);
         }
-    }
+    } while (result == APUS_OK && apus_decoder_can_go_on(feed));
     return result;
 }
