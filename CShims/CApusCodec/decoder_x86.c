@@ -12,18 +12,11 @@ APUS_AVX2 APUS_INLINE bool batch_mask_utf8_avx2(apus_utf8_state *state, uint8_t 
                        : apus_mask_utf8_avx2(state, target, source, size, key);
 }
 
-/* Whether a short text is ASCII is seen sooner without masks; what to do about others is not. */
 APUS_AVX512 APUS_INLINE bool batch_mask_utf8_avx512(apus_utf8_state *state, uint8_t *target,
                                                     const uint8_t *source, size_t size,
                                                     uint32_t key) {
-    if (size > 128) {
-        return apus_mask_utf8_avx512(state, target, source, size, key);
-    }
-    if (apus_is_plain_avx2(source, size, key)) {
-        apus_mask_up_to_128(target, source, size, key);
-        return true;
-    }
-    return apus_mask_utf8_short_avx512(state, target, source, size, key);
+    return size <= 128 ? apus_mask_utf8_short_avx512(state, target, source, size, key)
+                       : apus_mask_utf8_avx512(state, target, source, size, key);
 }
 
 APUS_AVX2 APUS_INLINE void batch_mask_avx2(uint8_t *target, const uint8_t *source, size_t size,

@@ -86,40 +86,36 @@ APUS_AVX512 APUS_INLINE __m512i apus_unmask_zmm(const uint8_t *bytes, uint32_t k
     return _mm512_xor_si512(apus_load_zmm(bytes), apus_key_zmm(key));
 }
 
+/* Whether a short text is ASCII is seen sooner in narrow registers; what to do about others is not.
+ */
 APUS_AVX512 APUS_INLINE bool apus_mask_utf8_short_avx512(apus_utf8_state *state, uint8_t *target,
                                                          const uint8_t *source, size_t size,
                                                          uint32_t key) {
+    if (*state == 0 && apus_is_plain_avx2(source, size, key)) {
+        apus_mask_up_to_128(target, source, size, key);
+        return true;
+    }
     if (size == 0) {
         return true;
     }
-    __m512i first, last;
-    bool is_plain;
-    if (size <= 64) {
-        first = size == 64 ? apus_load_zmm(source) : apus_load_under_64(source, size);
-        first =
-            _mm512_maskz_mov_epi8(apus_lanes64(size), _mm512_xor_si512(first, apus_key_zmm(key)));
-        last = first;
-        is_plain = apus_is_ascii64(first);
-    } else {
-        first = apus_unmask_zmm(source, key);
-        last = apus_unmask_zmm(source + size - 64, apus_key_at(key, size));
-        is_plain = apus_is_ascii64(_mm512_or_si512(first, last));
-    }
-    is_plain = is_plain && *state == 0;
-    uint32_t tail = is_plain ? 0 : apus_utf8_tail_masked(*state, source, size, key);
-    apus_mask_up_to_128(target, source, size, key);
-    if (is_plain) {
-        return true;
-    }
     apus_scan64 scan = {_mm512_setzero_si512(), _mm512_setzero_si512()};
-    __m512i before = apus_carried64(*state);
-    if (size > 64) {
+    __m512i before = apus_carried64(*state), last;
+    size_t rest = size;
+    if (size <= 64) {
+        last = size == 64 ? apus_load_zmm(source) : apus_load_under_64(source, size);
+        last = _mm512_xor_si512(last, apus_key_zmm(key));
+        last = _mm512_maskz_mov_epi8(apus_lanes64(size), last);
+    } else {
+        __m512i first = apus_unmask_zmm(source, key);
         apus_scan64_add_behind(&scan, before, first);
         before = first;
-        size -= 64;
-        last = apus_last64(last, size);
+        rest = size - 64;
+        last = apus_unmask_zmm(source + rest, apus_key_at(key, size));
+        last = apus_last64(last, rest);
     }
-    bool is_valid = apus_scan64_end(scan, before, last, size);
+    uint32_t tail = apus_utf8_tail_masked(*state, source, size, key);
+    apus_mask_up_to_128(target, source, size, key);
+    bool is_valid = apus_scan64_end(scan, before, last, rest);
     return apus_utf8_keep(state, tail) && is_valid;
 }
 
