@@ -25,10 +25,11 @@ IMPORTS = {
     },
 }
 
-# What the codec may include besides its own files: the language, and the processor's intrinsics.
+# What the codec may include besides its own files: the language, the processor's intrinsics, and the
+# one question for which aarch64 needs the system: what the processor has.
 CODEC_HEADERS = {
     "stdatomic.h", "stdbool.h", "stddef.h", "stdint.h", "string.h",
-    "arm_neon.h", "cpuid.h", "immintrin.h",
+    "arm_neon.h", "cpuid.h", "immintrin.h", "sys/auxv.h",
 }
 
 
