@@ -18,7 +18,15 @@ import Testing
                 let length = random.upTo(5000) - 1
                 let part = (0..<length).map { _ in UInt8(truncatingIfNeeded: random.next()) }
                 let remaining = random.upTo(10_000) - 1
-                unsafe part.withUnsafeBytes {
+                // As the decoder does: what fits goes into the room behind the bytes so far.
+                var stored = 0
+                if random.chance(50) {
+                    assembly.withRoom { room in
+                        stored = min(room.freeCapacity, part.count)
+                        for byte in part[..<stored] { room.append(byte) }
+                    }
+                }
+                unsafe part[stored...].withUnsafeBytes {
                     unsafe assembly.append($0, remaining: remaining, from: &pool)
                 }
                 oracle += part
