@@ -5,6 +5,8 @@
 #include "mask_utf8.h"
 
 _Static_assert(sizeof(apus_decoder) == 256, "embedders reserve this");
+_Static_assert(offsetof(apus_decoder, reserved) + sizeof((apus_decoder *)NULL)->reserved == 256,
+               "no holes");
 _Static_assert(sizeof(apus_decoder_options) == 32, "embedders reserve this");
 _Static_assert(sizeof(apus_event) == 16 + 2 * sizeof(size_t), "no holes");
 _Static_assert(sizeof(apus_frame_header) == 16, "no holes");
@@ -41,8 +43,29 @@ void apus_decoder_set_target(apus_decoder *decoder, uint8_t *target, size_t size
     }
 }
 
+/* Of the rules that a peer's bytes broke, those which do not count for what is skipped. */
+static bool is_about_messages(const apus_decoder *decoder) {
+    switch (decoder->result) {
+    case APUS_INVALID_UTF8:
+        /* The reason of a close frame is none. */
+        return decoder->reading != APUS_AFTER_CLOSE;
+    case APUS_CONTINUATION_UNEXPECTED:
+    case APUS_CONTINUATION_MISSING:
+    case APUS_FRAME_TOO_BIG:
+    case APUS_MESSAGE_TOO_BIG:
+    case APUS_TOO_MANY_FRAGMENTS:
+        return true;
+    default:
+        return false;
+    }
+}
+
 void apus_decoder_await_close(apus_decoder *decoder) {
+    if (is_about_messages(decoder)) {
+        decoder->result = APUS_OK;
+    }
     decoder->is_closing = 1;
+    /* Nothing of the caller's is pointed to any more. */
     decoder->message_opcode = 0;
     apus_decoder_forget_target(decoder);
     if (decoder->reading == APUS_IN_PAYLOAD) {

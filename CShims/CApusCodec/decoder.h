@@ -176,7 +176,7 @@ APUS_INLINE void apus_batch_put(apus_batch *at) {
 }
 
 APUS_INLINE apus_result apus_batch_end(apus_feed *feed, const apus_batch *at, bool is_valid) {
-    feed->position = is_valid ? at->position : at->payload;
+    feed->position = at->position;
     feed->event_count = (size_t)(at->event - feed->events);
     return is_valid ? APUS_OK : APUS_INVALID_UTF8;
 }

@@ -22,12 +22,13 @@ static apus_result begin_data(apus_decoder *decoder, uint8_t first_byte, uint64_
             return APUS_CONTINUATION_MISSING;
         }
         decoder->message_opcode = opcode;
+        decoder->message_bits = first_byte & APUS_RESERVED_MASK;
         decoder->message_size = 0;
         decoder->fragment_count = 0;
         decoder->text = 0;
         decoder->has_delivered = 0;
-        decoder->is_checked = opcode == APUS_OPCODE_TEXT && options->check_utf8 != 0 &&
-                              (first_byte & APUS_RESERVED_MASK) == 0;
+        decoder->is_checked =
+            opcode == APUS_OPCODE_TEXT && options->check_utf8 != 0 && decoder->message_bits == 0;
     }
     if (payload_size > options->frame_size_max) {
         return APUS_FRAME_TOO_BIG;
@@ -170,16 +171,17 @@ static apus_result read_payload(apus_decoder *decoder, apus_feed *feed) {
         decoder->masking_key = apus_key_at(decoder->masking_key, size);
     }
     if (size > 0 || ends_message) {
-        *add_event(feed) =
-            (apus_event){.offset = is_to_target ? decoder->target_used : feed->position,
-                         .size = size,
-                         .remaining = decoder->payload_remaining,
-                         .kind = APUS_EVENT_MESSAGE_PART,
-                         .opcode = decoder->message_opcode,
-                         .reserved_bits = decoder->first_byte & APUS_RESERVED_MASK,
-                         .is_first = !decoder->has_delivered,
-                         .is_last = ends_message,
-                         .place = is_to_target ? APUS_PLACE_TARGET : APUS_PLACE_FED};
+        *add_event(feed) = (apus_event){
+            .offset = is_to_target ? decoder->target_used : feed->position,
+            .size = size,
+            .remaining = decoder->payload_remaining,
+            .kind = APUS_EVENT_MESSAGE_PART,
+            .opcode = decoder->message_opcode,
+            .reserved_bits = decoder->has_delivered ? decoder->first_byte & APUS_RESERVED_MASK
+                                                    : decoder->message_bits,
+            .is_first = !decoder->has_delivered,
+            .is_last = ends_message,
+            .place = is_to_target ? APUS_PLACE_TARGET : APUS_PLACE_FED};
         decoder->has_delivered = 1;
     }
     if (is_to_target) {
@@ -216,8 +218,8 @@ static apus_result end_control(apus_decoder *decoder, apus_feed *feed, const uin
                         .opcode = opcode,
                         .reserved_bits = decoder->first_byte & APUS_RESERVED_MASK,
                         .place = (uint8_t)place};
-    decoder->reading = APUS_IN_HEADER;
     if (event.kind == APUS_EVENT_CLOSE) {
+        decoder->reading = APUS_AFTER_CLOSE;
         apus_result result = apus_close_payload_decode(payload, size, &event.close_code);
         if (result != APUS_OK) {
             return result;
@@ -226,11 +228,14 @@ static apus_result end_control(apus_decoder *decoder, apus_feed *feed, const uin
             event.offset += 2;
             event.size -= 2;
         }
-        decoder->reading = APUS_AFTER_CLOSE;
-    } else if (decoder->is_closing) {
-        return APUS_OK;
+    } else {
+        decoder->reading = APUS_IN_HEADER;
+        if (decoder->is_closing) {
+            return APUS_OK;
+        }
     }
     *add_event(feed) = event;
+    feed->has_collected = feed->has_collected || place == APUS_PLACE_DECODER;
     return APUS_OK;
 }
 
@@ -260,7 +265,6 @@ static apus_result read_control(apus_decoder *decoder, apus_feed *feed) {
         feed->position += size;
         return APUS_OK;
     }
-    feed->has_collected = true;
     if (decoder->is_masked) {
         apus_mask(decoder->control, decoder->control_size, decoder->masking_key, 0);
     }

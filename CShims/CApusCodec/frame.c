@@ -47,7 +47,7 @@ static apus_result decode_second_byte(uint8_t byte, uint8_t opcode, apus_role ro
     if (role == APUS_SERVER && !is_masked && (allowances & APUS_ALLOW_UNMASKED) == 0) {
         return APUS_MASK_MISSING;
     }
-    if (role == APUS_CLIENT && is_masked && (allowances & APUS_ALLOW_MASKED) == 0) {
+    if (role != APUS_SERVER && is_masked && (allowances & APUS_ALLOW_MASKED) == 0) {
         return APUS_MASK_UNEXPECTED;
     }
     if ((opcode & APUS_CONTROL_BIT) != 0 && (byte & ~APUS_MASK_BIT) >= APUS_LENGTH_16) {
@@ -213,6 +213,10 @@ apus_result apus_frame_header_decode(const uint8_t *bytes, size_t size, apus_rol
 APUS_INLINE apus_result decode_many(const uint8_t *bytes, size_t size, apus_role role,
                                     uint8_t reserved_bits_allowed, apus_frame_header *headers,
                                     size_t capacity, size_t *count, size_t *used) {
+    if (capacity == 0 || size == 0) {
+        *count = *used = 0;
+        return APUS_OK;
+    }
     const uint8_t *at = bytes;
     apus_frame_header *header = headers, *const end = headers + capacity;
     apus_result result = APUS_OK;

@@ -4,6 +4,9 @@
 #include "mask.h"
 
 void apus_mask_scalar(uint8_t *target, const uint8_t *source, size_t size, uint32_t key) {
+    if (size == 0) {
+        return;
+    }
     size_t i = 0;
     for (; size - i >= 16; i += 8) {
         apus_store64(target + i, apus_load64(source + i) ^ apus_key_twice(key));

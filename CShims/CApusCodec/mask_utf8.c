@@ -5,6 +5,9 @@
 
 bool apus_mask_utf8_scalar(apus_utf8_state *state, uint8_t *target, const uint8_t *source,
                            size_t size, uint32_t key) {
+    if (size == 0) {
+        return true;
+    }
     bool is_valid = true;
     size_t i = 0;
     for (; size - i >= 8; i += 8) {

@@ -8,6 +8,9 @@
 
 bool apus_mask_utf8_neon(apus_utf8_state *state, uint8_t *target, const uint8_t *source,
                          size_t size, uint32_t key) {
+    if (size == 0) {
+        return true;
+    }
     uint8x16_t keys = vreinterpretq_u8_u32(vdupq_n_u32(key));
     uint8x16_t before = apus_carried16(*state);
     uint8x16_t errors = vdupq_n_u8(0);

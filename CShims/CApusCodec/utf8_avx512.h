@@ -63,6 +63,7 @@ APUS_AVX512 APUS_INLINE __m512i apus_load_under_64(const uint8_t *bytes, size_t 
     if (((uintptr_t)bytes & 4095) <= 4096 - 64) {
         return _mm512_maskz_loadu_epi8(in_piece, bytes);
     }
+    /* From before the piece, of which nothing is looked at: the lanes are masked out. */
     size_t others = 64 - size;
     return apus_last64(_mm512_maskz_loadu_epi8(in_piece << others, bytes - others), size);
 }

@@ -18,6 +18,12 @@ struct DecoderLog: Equatable {
 
     var entries: [Entry] = []
     var result = APUS_OK
+    /// Those of RSV1 to RSV3 that the messages and control frames began with, where any did.
+    var reservedBits: [UInt8] = []
+
+    mutating func note(reservedBits bits: UInt8) {
+        if bits != 0 { reservedBits.append(bits) }
+    }
 
     mutating func append(opcode: UInt8, bytes: [UInt8], isFirst: Bool, isLast: Bool) {
         guard !isFirst,
@@ -61,15 +67,18 @@ extension DecoderLog {
     /// Feeds the pieces of a stream, each against a page that must not be touched; after the one
     /// with the index closingAfter the own side closes.
     ///
-    /// With a seed, messages that are cut go on in targets of random room.
+    /// With a seed, messages that are cut go on in targets of random room. Closing at a violation is
+    /// what a side does whose application had closed before it was told of it.
     init(
         feeding stream: [UInt8],
         cut pieces: [Range<Int>]? = nil,
         options: apus_decoder_options,
         eventCapacity: Int = 64,
         closingAfter closingIndex: Int? = nil,
+        closingAtViolation: Bool = false,
         targetSeed: UInt64? = nil
     ) {
+        var closesAtViolation = closingAtViolation
         var options = options
         var decoder = unsafe apus_decoder()
         unsafe apus_decoder_init(&decoder, &options)
@@ -101,6 +110,13 @@ extension DecoderLog {
                 #expect((0...eventCapacity).contains(count))
                 for event in events.prefix(count) {
                     unsafe append(event, of: &decoder, in: rest, or: target)
+                }
+                if result != APUS_OK, closesAtViolation {
+                    closesAtViolation = false
+                    entries = []
+                    unsafe apus_decoder_await_close(&decoder)
+                    unsafe rest = UnsafeMutableBufferPointer(rebasing: rest[used...])
+                    continue
                 }
                 if result != APUS_OK {
                     unsafe expectRepetition(by: &decoder, of: rest)
@@ -136,8 +152,12 @@ extension DecoderLog {
         case APUS_PLACE_TARGET: payload = unsafe Array(target[range])
         default: payload = unsafe Array(bytes[range])
         }
+        if event.kind != UInt8(APUS_EVENT_MESSAGE_PART.rawValue) {
+            note(reservedBits: event.reserved_bits)
+        }
         switch apus_event_kind(rawValue: UInt32(event.kind)) {
         case APUS_EVENT_MESSAGE_PART:
+            if event.is_first != 0 { note(reservedBits: event.reserved_bits) }
             append(
                 opcode: event.opcode,
                 bytes: payload,

@@ -14,9 +14,16 @@ extension DecoderLog {
         var frameCount: UInt32 = 0
         var text = UTF8Oracle()
         var isFirst = true
+        var messageBits: UInt8 = 0
         while true {
             let header: FrameHeader
-            switch FrameHeader.decode(stream, from: position, as: role) {
+            let decoding = FrameHeader.decode(
+                stream,
+                from: position,
+                as: role,
+                reservedBitsAllowed: options.reserved_bits_allowed
+            )
+            switch decoding {
             case .incomplete: return
             case .violation(let violation):
                 result = Self.result(of: violation)
@@ -33,6 +40,7 @@ extension DecoderLog {
 
             if header.opcode.isControl {
                 guard isWhole else { return }
+                note(reservedBits: header.reservedBits)
                 switch header.opcode {
                 case .ping: entries.append(.ping(payload))
                 case .pong: entries.append(.pong(payload))
@@ -54,6 +62,7 @@ extension DecoderLog {
                 }
                 (opcode, byteCount, frameCount) = (header.opcode.rawValue, 0, 0)
                 (text, isFirst) = (UTF8Oracle(), true)
+                messageBits = header.reservedBits
             }
             guard header.payloadByteCount <= options.frame_size_max else {
                 result = APUS_FRAME_TOO_BIG
@@ -70,7 +79,7 @@ extension DecoderLog {
                 return
             }
             let isLast = isWhole && header.isFinal
-            if opcode == Opcode.text.rawValue, options.check_utf8 != 0 {
+            if opcode == Opcode.text.rawValue, options.check_utf8 != 0, messageBits == 0 {
                 payload.forEach { text.step($0) }
                 guard text.isFine, !isLast || text.isAtBoundary else {
                     result = APUS_INVALID_UTF8
@@ -78,6 +87,7 @@ extension DecoderLog {
                 }
             }
             if !payload.isEmpty || isLast {
+                if isFirst { note(reservedBits: messageBits) }
                 append(opcode: opcode, bytes: payload, isFirst: isFirst, isLast: isLast)
                 isFirst = false
             }

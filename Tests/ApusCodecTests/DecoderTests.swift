@@ -213,6 +213,75 @@ struct DecoderTests {
         #expect(log.entries.count == 2)
     }
 
+    /// A compressed message may begin with an empty frame, RFC 7692 §7.2.3.
+    @Test(.rfc6455("5.2"))
+    func `reserved bits are those that a message began with, however it is cut`() {
+        let plain = Self.plain
+        let stream =
+            plain.header(firstByte: 0x41, length: [0]) + plain.continuation([0xFF, 0xFE])
+            + plain.text("a") + plain.header(firstByte: 0x62, length: [1]) + [1]
+            + plain.header(firstByte: 0x10, length: [1]) + [2]
+            + plain.header(firstByte: 0xD9, length: [1]) + [3] + plain.continuation([4])
+        let options = DecoderLog.options(as: .client) { options in
+            options.reserved_bits_allowed = 0x70
+        }
+        let expected = DecoderLog(expectedOf: stream, as: .client, options: options)
+        #expect(expected.reservedBits == [0x40, 0x60, 0x50])
+        #expect(expected.entries.count == 5)
+        let cuts = EverySplit.inTwo(stream.count) + [EverySplit.byteByByte(stream.count)]
+        for pieces in [[0..<stream.count]] + cuts {
+            let log = DecoderLog(feeding: stream, cut: pieces, options: options)
+            #expect(log == expected, "\(pieces)")
+        }
+    }
+
+    /// What our Close overtook, and what stays wrong all the same.
+    static let brokenRules: [(wire: [UInt8], violation: apus_result, isOvertaken: Bool)] = [
+        (wire.text([0x61, 0xFF, 0x62]), APUS_INVALID_UTF8, true),
+        (wire.text([0x61, 0xE2]), APUS_INVALID_UTF8, true),
+        (wire.text([0x61], isFinal: false) + wire.continuation([0xFF]), APUS_INVALID_UTF8, true),
+        (wire.continuation([1]), APUS_CONTINUATION_UNEXPECTED, true),
+        (wire.text("a", isFinal: false) + wire.text("b"), APUS_CONTINUATION_MISSING, true),
+        (wire.binary([UInt8](repeating: 1, count: 11)), APUS_FRAME_TOO_BIG, true),
+        (
+            wire.binary([UInt8](repeating: 1, count: 8), isFinal: false)
+                + wire.continuation([UInt8](repeating: 1, count: 5)),
+            APUS_MESSAGE_TOO_BIG, true
+        ),
+        (
+            (0..<4).flatMap { _ in wire.continuation([], isFinal: false) },
+            APUS_TOO_MANY_FRAGMENTS, true
+        ),
+        ([0x83, 0x80], APUS_RESERVED_OPCODE, false),
+        (wire.close(1000, [0xFF]), APUS_INVALID_UTF8, false),
+        (wire.close(999), APUS_CLOSE_CODE_INVALID, false),
+    ]
+
+    @Test(.rfc6455("7.1.2"), arguments: brokenRules.indices)
+    func `a rule of messages does not count for what our close frame overtook`(index: Int) {
+        let (frames, violation, isOvertaken) = Self.brokenRules[index]
+        // The fragments that are too many follow a beginning of their own.
+        let start =
+            violation == APUS_TOO_MANY_FRAGMENTS ? Self.wire.binary([], isFinal: false) : []
+        let stream = start + frames + Self.wire.ping([1]) + Self.wire.close(1001)
+        let options = DecoderLog.options(as: .server) { options in
+            options.frame_size_max = 10
+            options.message_size_max = 12
+            options.fragment_count_max = 4
+        }
+        for pieces in [[0..<stream.count]] + EverySplit.inTwo(stream.count) {
+            let log = DecoderLog(
+                feeding: stream,
+                cut: pieces,
+                options: options,
+                closingAtViolation: true
+            )
+            let close = DecoderLog.Entry.close(code: 1001, reason: [])
+            #expect(log.result == (isOvertaken ? APUS_OK : violation), "\(pieces)")
+            #expect(log.entries == (isOvertaken ? [close] : []), "\(pieces)")
+        }
+    }
+
     @Test func `whatever comes after a close frame is used up in silence`() {
         let stream = Self.wire.close(1001) + [0xFF, 0xFF, 0xFF]
         let log = DecoderLog(feeding: stream, options: DecoderLog.options(as: .server))

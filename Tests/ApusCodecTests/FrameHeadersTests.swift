@@ -27,10 +27,12 @@ import Testing
         while used < bytes.count, headers.count < capacity {
             switch FrameHeader.decode(bytes, from: used, as: role) {
             case .header(let header):
-                let end = used + header.headerByteCount + Int(header.payloadByteCount)
-                if end > bytes.count { return (APUS_INCOMPLETE, headers, used) }
+                let left = bytes.count - used - header.headerByteCount
+                guard header.payloadByteCount <= UInt64(left) else {
+                    return (APUS_INCOMPLETE, headers, used)
+                }
                 headers.append(header)
-                used = end
+                used += header.headerByteCount + Int(header.payloadByteCount)
             case .incomplete: return (APUS_INCOMPLETE, headers, used)
             case .violation: return (APUS_RESERVED_OPCODE, headers, used)
             }
@@ -66,6 +68,22 @@ import Testing
         let bytes = Self.stream(for: role)
         for count in 0...bytes.count {
             Self.check(Array(bytes[..<count]), as: role, capacity: 100)
+        }
+    }
+
+    /// Also where the low half of its length is that of a frame which is there.
+    @Test(arguments: [1 << 16, 1 << 32, 1 << 40, (1 << 40) + 1, UInt64(Int64.max)] as [UInt64])
+    func `a frame of a huge length is not whole`(length: UInt64) {
+        for role in [Role.server, .client] {
+            let header = FrameHeader(
+                opcode: .binary,
+                payloadByteCount: length,
+                maskingKey: role == .server ? MaskingKey(1, 2, 3, 4) : nil
+            )
+            let bytes =
+                Self.stream(for: role) + FrameHeaderTests.bytes(of: header)
+                + [UInt8](repeating: 0, count: 20)
+            Self.check(bytes, as: role, capacity: 100)
         }
     }
 

@@ -266,12 +266,13 @@ def test_examples_build_by_pkg_config(prefix, tmp_path, compiler, language):
     assert run(tmp_path / "echo_frames").splitlines()[:3] == STORY
 
 
+@pytest.mark.parametrize("standard", ["c++17", "c++20"])
 @pytest.mark.parametrize("compiler", COMPILERS)
-def test_amalgamation_is_part_of_a_program_in_cpp(amalgamation, tmp_path, compiler):
+def test_amalgamation_is_part_of_a_program_in_cpp(amalgamation, tmp_path, compiler, standard):
     need(compiler, COMPILERS[compiler])
     run(compiler, "-std=c11", *WARNINGS, "-c", amalgamation / "apus_codec.c",
         "-o", tmp_path / "apus_codec.o")
-    run(COMPILERS[compiler], "-std=c++17", *WARNINGS, f"-I{amalgamation}",
+    run(COMPILERS[compiler], f"-std={standard}", *WARNINGS, f"-I{amalgamation}",
         EXAMPLES / "echo_frames.cpp", tmp_path / "apus_codec.o", "-o", tmp_path / "echo_frames")
     assert run(tmp_path / "echo_frames").splitlines() == STORY
 

@@ -66,17 +66,19 @@ APUS_API uint16_t apus_result_close_code(apus_result result);
 
 /* ---- Frame headers, §5.2 ---- */
 
+/* The first byte of a header as on the wire: an opcode and the bits before it, joined by |. */
 enum {
     APUS_OPCODE_CONTINUATION = 0x0,
     APUS_OPCODE_TEXT = 0x1,
     APUS_OPCODE_BINARY = 0x2,
     APUS_OPCODE_CLOSE = 0x8,
     APUS_OPCODE_PING = 0x9,
-    APUS_OPCODE_PONG = 0xA
+    APUS_OPCODE_PONG = 0xA,
+    APUS_FIN = 0x80,
+    APUS_RSV1 = 0x40,
+    APUS_RSV2 = 0x20,
+    APUS_RSV3 = 0x10
 };
-
-/* Bits of the first header byte, as on the wire. */
-enum { APUS_FIN = 0x80, APUS_RSV1 = 0x40, APUS_RSV2 = 0x20, APUS_RSV3 = 0x10 };
 
 /* A header never takes more bytes than this: 2 + 8 of length + 4 of key. */
 #define APUS_HEADER_SIZE_MAX 14
@@ -244,6 +246,7 @@ typedef struct apus_decoder {
     uint8_t control_size;
     uint8_t control[125];
     uint8_t header[APUS_HEADER_SIZE_MAX];
+    uint8_t message_bits;
     uint8_t reserved[43 - 3 * sizeof(size_t)];
 } apus_decoder;
 
@@ -268,7 +271,8 @@ typedef struct apus_event {
     uint16_t close_code;   /* of a close frame: the peer's code, 1005 if it has none; else 0 */
     uint8_t kind;          /* an apus_event_kind */
     uint8_t opcode;        /* of a part: APUS_OPCODE_TEXT or _BINARY; else that of the frame */
-    uint8_t reserved_bits; /* RSV1-3 of the frame; text that begins with any is not checked */
+    uint8_t reserved_bits; /* RSV1-3 of the frame, of a first part those that the message began
+                              with; text that begins with any is not checked */
     uint8_t is_first;      /* of a part: 1 if the message begins here */
     uint8_t is_last;       /* of a part: 1 if the message ends here */
     uint8_t place;         /* an apus_place */
@@ -282,7 +286,8 @@ APUS_API void apus_decoder_init(apus_decoder *decoder, const apus_decoder_option
  * Takes the next bytes of the stream and writes up to event_capacity (at least 1) events.
  *
  * APUS_OK: the first *used bytes are done with. If *used < size handle the events, then call again
- * with the rest: the events were full, or a control payload had to be handed over first.
+ * with the rest: the events were full, or a control payload had to be handed over first. No bytes
+ * are no event and change nothing.
  * Otherwise the rule that the peer broke: the events before it are there, *used leads to the header
  * or the piece of payload in which it was found, and every later call gives the same result, no
  * events and *used 0. After a close frame whatever comes is used up without an event.
@@ -306,7 +311,8 @@ APUS_API apus_result apus_decoder_feed(apus_decoder *decoder, uint8_t *bytes, si
  * the beginning fits becomes two events. No effect where no message is under way. May be called
  * between any two feeds, and again, also with no room, which ends it; what is in the old target
  * stays there. The target must not overlap the bytes fed, and has to last until the message ends,
- * its room is used up, another one is set or a close frame is awaited.
+ * its room is used up, another one is set, a close frame is awaited or has come, or a rule is
+ * broken.
  */
 APUS_API void apus_decoder_set_target(apus_decoder *decoder, uint8_t *target, size_t size);
 
@@ -320,7 +326,9 @@ APUS_API bool apus_decoder_is_idle(const apus_decoder *decoder);
 /*
  * To be called when your close frame is sent: from now on the only event is the peer's close frame,
  * §7.1.2. Messages, also the rest of one that has begun, pings and pongs are used up in silence,
- * and of the rules only those for headers and close frames count.
+ * and of the rules only those for headers and close frames count. A result of another rule is taken
+ * back, for it may have been found in what your close frame overtook: feed what it left unused
+ * again.
  */
 APUS_API void apus_decoder_await_close(apus_decoder *decoder);
 
@@ -353,7 +361,7 @@ typedef enum apus_variant {
 APUS_API bool apus_variant_is_available(apus_variant variant);
 
 /* Uses the variant from now on, in every thread; false, and no change, where it is not available.
- * Calls under way finish with the one they began with; a text may go on with another one. */
+ * Calls under way may finish with the old one or go on with the new one, and so may a text. */
 APUS_API bool apus_variant_select(apus_variant variant);
 
 /* The variant in use. */

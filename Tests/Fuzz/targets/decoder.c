@@ -44,6 +44,7 @@ typedef struct record {
     uint32_t frame_count;
     bool is_in_message;
     bool is_closed;
+    uint8_t message_bits;
     text text;
 } record;
 
@@ -64,6 +65,7 @@ static void note_part(record *to, const stream *of, const apus_event *event, con
         to->message_size = 0;
         to->frame_count = 0;
         to->text = (text){0};
+        to->message_bits = event->reserved_bits;
         to->is_in_message = true;
     }
     if (to->frame_remaining == 0) {
@@ -80,9 +82,8 @@ static void note_part(record *to, const stream *of, const apus_event *event, con
     to->message_size += event->size;
     CHECK(to->message_size <= options->message_size_max);
     note(to, bytes, event->size);
-    /* Text that begins with reserved bits is not checked, and may begin with an empty frame. */
-    if (options->check_utf8 && event->opcode == APUS_OPCODE_TEXT &&
-        options->reserved_bits_allowed == 0) {
+    /* Text that begins with reserved bits is not checked. */
+    if (options->check_utf8 && event->opcode == APUS_OPCODE_TEXT && to->message_bits == 0) {
         text_read(&to->text, bytes, event->size);
         CHECK(!to->text.is_broken);
         CHECK(!event->is_last || to->text.missing == 0);
