@@ -128,7 +128,9 @@ static void send_messages(const struct target *target, const struct traffic *tra
     static uint8_t message[MESSAGE_SIZE_MAX];
     uint8_t first_byte = APUS_FIN | (traffic->is_text ? APUS_OPCODE_TEXT : APUS_OPCODE_BINARY);
     size_t size = 0;
-    while (inflight(connection) < traffic->inflight) {
+    /* Not for as long as there are fewer: some may come back while this sends. */
+    uint64_t end = connection->received + traffic->inflight;
+    while (connection->sent < end) {
         uint32_t key = make_message(message, traffic, connection, connection->sent);
         if (target->is_raw) {
             memcpy(bytes + size, message, traffic->message_size);

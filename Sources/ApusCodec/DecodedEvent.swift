@@ -18,7 +18,7 @@ public enum DecodedEvent: Hashable, Sendable {
 
 /// What kind of data a message holds, RFC 6455 §5.6.
 public enum MessageKind: Hashable, Sendable {
-    /// UTF-8, valid up to and including each part.
+    /// UTF-8, valid up to and including each part, unless the decoder was told not to check it.
     case text
 
     /// Bytes.
@@ -44,7 +44,7 @@ public struct DecodedPayload: Hashable, Sendable {
     /// Where in it.
     public var range: Range<Int>
 
-    /// Bytes that lie there.
+    /// The payload at `range` of the memory that `place` names.
     public init(_ range: Range<Int>, in place: Place = .received) {
         self.place = place
         self.range = range
@@ -68,7 +68,8 @@ public struct MessagePart: Hashable, Sendable {
     /// How many payload bytes of the current frame are still to come; below the frame limit.
     public var remainingByteCount: Int
 
-    /// RSV1 to RSV3 of the frame as on the wire: 0x40, 0x20 and 0x10.
+    /// RSV1 to RSV3 of the frame as on the wire: 0x40, 0x20 and 0x10; of a first part those that the
+    /// message began with. Text that begins with any is not checked.
     public var reservedBits: UInt8
 
     /// A part; see the properties.
@@ -135,7 +136,7 @@ public struct DecodedEvents: ~Copyable {
         }
     }
 
-    /// The same where it is a part of a message, as most are; nil where it is not.
+    /// The event if it is a part of a message, as most are; nil if it is another.
     @inlinable @inline(__always)
     public func messagePart(at index: Int) -> MessagePart? {
         precondition(index >= 0 && index < storedCount, "event \(index) of \(storedCount)")

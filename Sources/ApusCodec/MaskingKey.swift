@@ -41,7 +41,7 @@ public struct MaskingKey: Hashable, Sendable {
         }
     }
 
-    /// The same, but the bytes stay as they are, and what comes out is appended to `output`.
+    /// Appends the masked bytes of a range to `output`; the bytes themselves stay as they are.
     ///
     /// An output without room for it is the caller's fault and traps. Calls `apus_mask_copy`.
     @inlinable
@@ -68,7 +68,7 @@ func withRoom(
 ) {
     precondition(
         range.lowerBound >= 0 && range.upperBound <= bytes.count,
-        "a mask for \(range) in \(bytes.count) bytes"
+        "the range \(range) of \(bytes.count) bytes"
     )
     precondition(
         range.count <= output.freeCapacity,

@@ -18,7 +18,10 @@ public import CApusCodec
 /// repeat {
 ///     let violation = decoder.decode(&bytes, from: &position, into: &events)
 ///     for index in 0..<events.count { handle(events[index]) }
-///     if let violation { close(violation.closeCode) }
+///     if let violation {
+///         close(violation.closeCode)
+///         break
+///     }
 /// } while position < bytes.count
 /// ```
 @safe
@@ -35,7 +38,8 @@ public struct MessageDecoder {
     /// Takes the bytes from `position` on, and moves `position` behind those that are done with.
     ///
     /// Where it stands before the end without a violation, handle the events, then call again: they
-    /// were as many as there was room for. A violation comes behind the events that were found
+    /// were as many as there was room for, or the payload of a control frame that lies in the
+    /// decoder had to be handed over first. A violation comes behind the events that were found
     /// before it, and again with every later call. What comes after a close frame is used up
     /// without an event.
     ///
@@ -74,8 +78,8 @@ public struct MessageDecoder {
         return result == APUS_OK ? nil : ProtocolViolation(result)
     }
 
-    /// The same, but the rest of a message that began in an earlier call goes behind what `target`
-    /// holds, as far as there is room, instead of being unmasked in place.
+    /// Decodes as without a target, but the rest of a message that began in an earlier call goes behind
+    /// what `target` holds, as far as there is room, instead of being unmasked in place.
     ///
     /// Unmasking is then the copy into the message's own memory. Ranges in the target count from
     /// its start.
@@ -107,7 +111,8 @@ public struct MessageDecoder {
     /// 6455 §7.1.2.
     ///
     /// Messages, also the rest of one that has begun, pings and pongs are used up in silence, and of
-    /// the rules only those for headers and close frames count.
+    /// the rules only those for headers and close frames count. A violation of another one is taken
+    /// back, for it may be in what your close frame overtook: decode again from where it was found.
     @inlinable
     public mutating func awaitClose() {
         unsafe apus_decoder_await_close(&decoder)
@@ -117,7 +122,9 @@ public struct MessageDecoder {
     ///
     /// Whoever has many idle connections may drop it then, and make one when bytes come.
     @inlinable public var isIdle: Bool {
-        unsafe withUnsafePointer(to: decoder) { unsafe apus_decoder_is_idle($0) }
+        // What apus_decoder_is_idle says; a pointer for it would cost a copy of all 256 bytes.
+        unsafe decoder.result == 0 && decoder.reading == 0 && decoder.message_opcode == 0
+            && decoder.header_size == 0 && decoder.is_closing == 0
     }
 
     /// Calls `body` with the payload of a control frame, wherever it lies.

@@ -66,7 +66,7 @@ public struct UTF8Validator: Hashable, Sendable {
         }
     }
 
-    /// The same, but the bytes stay as they are, and what comes out is appended to `output`.
+    /// Appends the unmasked bytes of a range to `output` and checks them, in one pass.
     ///
     /// An output without room for it is the caller's fault and traps. Calls `apus_mask_utf8_copy`.
     @inlinable

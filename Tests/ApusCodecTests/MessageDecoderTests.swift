@@ -121,6 +121,39 @@ import Testing
         #expect(server.decoder.isIdle)
     }
 
+    @Test func `idle is what the C decoder says, at every cut`() {
+        let wire = Self.wire
+        let streams = [
+            wire.text("ab"), wire.ping([1]), wire.close(1000), wire.close(1),
+            wire.text("a", isFinal: false) + wire.continuation([0x62]), [0x83],
+            wire.text([0xFF]),
+        ]
+        for stream in streams {
+            for cut in 0...stream.count {
+                for isClosing in [false, true] {
+                    var server = Server()
+                    if isClosing { server.decoder.awaitClose() }
+                    server.decode(Array(stream[..<cut]))
+                    var decoder = unsafe server.decoder.decoder
+                    let isIdle = unsafe apus_decoder_is_idle(&decoder)
+                    #expect(server.decoder.isIdle == isIdle, "\(stream), cut at \(cut)")
+                }
+            }
+        }
+    }
+
+    @Test func `a new decoder is what C makes of its options`() {
+        var options = MessageDecoder.Options(role: .client)
+        options.reservedBitsAllowed = 0x40
+        var made = unsafe apus_decoder()
+        unsafe apus_decoder_init(&made, &options.options)
+        var decoder = unsafe MessageDecoder(options).decoder
+        let isSame = unsafe withUnsafeBytes(of: &made) { made in
+            unsafe withUnsafeBytes(of: &decoder) { unsafe made.elementsEqual($0) }
+        }
+        #expect(isSame)
+    }
+
     @Test func `a control payload that came cut lies in the decoder`() {
         var server = Server()
         let ping = Self.wire.ping([1, 2, 3])

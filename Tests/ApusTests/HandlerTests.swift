@@ -98,34 +98,58 @@ import Testing
     }
 
     enum Ending: CaseIterable {
-        case close, drop
+        case close, drop, error
+
+        var code: CloseCode {
+            switch self {
+            case .close: .normalClosure
+            case .drop: .abnormalClosure
+            case .error: .internalError
+            }
+        }
     }
 
-    @Test(arguments: Ending.allCases)
-    func `connection that its handler ends gets no further message`(ending: Ending) throws {
+    struct Refused: Error {}
+
+    /// What comes with the messages, and may break rules: it came too late to matter.
+    static let followers: [(opcode: UInt8, payload: [UInt8])] = [
+        (1, [0x32]), (1, [0xFF]), (0, [1]), (9, [1]), (2, [UInt8](repeating: 1, count: 2000)),
+    ]
+
+    @Test(arguments: Ending.allCases, followers.indices)
+    func `connection that its handler ends gets no further message`(
+        ending: Ending,
+        follower: Int
+    ) throws {
         try inWorker {
             let world = World()
             var received: [String] = []
             var codes: [CloseCode] = []
+            var pingCount = 0
             world.server.onRequest { request in
                 let connection = try request.accept()
                 connection.onClose { code, _ in codes.append(code) }
+                connection.onPing { _ in pingCount += 1 }
                 connection.onMessage { [unowned connection] message in
                     received.append(message.utf8Data ?? "")
                     guard received.count == 2 else { return }
                     switch ending {
                     case .close: connection.close()
                     case .drop: connection.drop()
+                    case .error: throw Refused()
                     }
                     #expect(connection.sendUTF("late") == .closed)
                 }
             }
             let peer = try world.open()
-            for number in 0..<5 { peer.sendText("\(number)") }
+            for number in 0..<2 { peer.sendText("\(number)") }
+            peer.send(Self.followers[follower].opcode, Self.followers[follower].payload)
             try world.run { world.ring.sockets.isEmpty }
             #expect(received == ["0", "1"])
-            #expect(codes == [ending == .close ? .normalClosure : .abnormalClosure])
-            #expect(peer.closeCode == (ending == .close ? 1000 : nil))
+            #expect(codes == [ending.code])
+            #expect(peer.closeCode == (ending == .drop ? nil : Int(ending.code.rawValue)))
+            #expect(pingCount == 0)
+            #expect(world.driver.counters.protocolViolations == 0)
             try world.drain()
             world.expectIdle()
         }

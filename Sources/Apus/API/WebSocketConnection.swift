@@ -27,6 +27,7 @@ public enum SendResult: Hashable, Sendable {
 public final class WebSocketConnection {
     let machine: Pinned<ConnectionStateMachine>
     let server: WebSocketServer
+    /// Strong, since a let costs no reference counting; the cycle ends when the socket is closed.
     private let owner: any WebSocketOwner
 
     /// The socket; nil when it is closed.

@@ -15,6 +15,8 @@ extension ConnectionDriver: WebSocketOwner where Ring: ~Copyable {
         guard let connection = webSocket.transport,
             webSocket.machine.value.close(at: now)
         else { return }
+        // What has come of a message is for nobody now.
+        webSocket.assembly.removeAll(to: &messageBuffers.value)
         appendClose(code, reason: reason, on: connection)
         deadlines.set(webSocket.machine.value.deadline, slot: Int(connection.slot))
     }
@@ -59,8 +61,7 @@ extension ConnectionDriver where Ring: ~Copyable {
         else { return }
         webSocket.handlers = nil
         if !webSocket.assembly.isEmpty {
-            var assembly = webSocket.takeAssembly()
-            assembly.removeAll(to: &messageBuffers.value)
+            webSocket.assembly.removeAll(to: &messageBuffers.value)
         }
         let server = webSocket.server
         server.ended(webSocket)

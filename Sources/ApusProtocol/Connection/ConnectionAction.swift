@@ -6,6 +6,9 @@ public import ApusCodec
 /// What the caller of ``ConnectionStateMachine/nextAction(of:in:at:)`` must do.
 public enum ConnectionAction: Equatable, Sendable {
     /// Deliver, or keep, a part of a message.
+    ///
+    /// Its bytes lie in those that were received or, where its place is the target, are behind the
+    /// beginning of the message already.
     case message(MessagePart)
 
     /// Answer with a pong of ``ReceivedBatch/controlPayload`` and tell the application.

@@ -26,8 +26,8 @@ extension ConnectionStateMachine {
         }
     }
 
-    /// The same, but the rest of a message that has begun goes behind what `target` holds, as far as
-    /// there is room.
+    /// Takes bytes as without a target, but the rest of a message that has begun goes behind what
+    /// `target` holds, as far as there is room.
     public mutating func receive(
         _ bytes: inout MutableSpan<UInt8>,
         from position: inout Int,
@@ -84,7 +84,11 @@ extension ConnectionStateMachine {
                 return peerClosed(code, reason: batch.controlPayload, at: now)
             }
         }
-        if let violation = batch.violation, !isClosed { return fail(violation, at: now) }
+        // What our Close overtook, while the batch was handled, is decoded once more: then it counts
+        // only if it is broken in itself.
+        if let violation = batch.violation, !isClosed, batch.wasOpen == isOpen {
+            return fail(violation, at: now)
+        }
         if let box, box.decoder.isIdle { self.box = nil }
         return nil
     }
@@ -98,6 +102,7 @@ extension ConnectionStateMachine {
     ) -> Bool {
         lastActivity = now
         batch.removeAll()
+        batch.wasOpen = isOpen
         guard !isClosed else {
             position = byteCount
             return false
@@ -123,7 +128,7 @@ extension ConnectionStateMachine {
         if let box {
             box.decoder.withBytes(of: payload, in: bytes) { batch.keepControlPayload($0) }
         } else {
-            // A decoder that was not kept had collected nothing.
+            assert(payload.place == .received, "a decoder that was not kept has collected nothing")
             batch.keepControlPayload(bytes.extracting(payload.range))
         }
     }

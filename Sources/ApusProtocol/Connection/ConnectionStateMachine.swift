@@ -6,7 +6,8 @@ public import ApusCodec
 /// One WebSocket connection after its opening handshake, RFC 6455 §5 to §7, without I/O.
 ///
 /// Bytes, times and the application's wishes go in; actions come out. The caller owns the bytes:
-/// payloads are unmasked and checked where they lie, and actions name ranges of that buffer.
+/// payloads are unmasked and checked where they lie, or on their way into the caller's memory for a
+/// message, and actions name ranges of the one or the other.
 ///
 /// ```
 ///            close()                    peer's Close

@@ -10,9 +10,11 @@ import ApusCodec
 public struct ReceivedBatch: ~Copyable {
     var events: DecodedEvents
     var violation: ProtocolViolation?
+    /// Whether our own Close had not gone out when the bytes were decoded.
+    var wasOpen = true
     private var nextIndex = 0
 
-    /// The unmasked payload of the control frame that the last action is about, up to 125 bytes.
+    /// The unmasked payload of the ping or pong that the last action is about, up to 125 bytes.
     public private(set) var controlPayload: [UInt8] = []
 
     /// Room for what `capacity` events need, at least one.
@@ -44,8 +46,6 @@ public struct ReceivedBatch: ~Copyable {
 
     mutating func keepControlPayload(_ bytes: Span<UInt8>) {
         controlPayload.removeAll(keepingCapacity: true)
-        for index in bytes.indices {
-            controlPayload.append(bytes[index])
-        }
+        unsafe bytes.withUnsafeBufferPointer { unsafe controlPayload.append(contentsOf: $0) }
     }
 }

@@ -20,7 +20,7 @@ struct ByteFeeder {
         sourceLocation: SourceLocation = #_sourceLocation
     ) {
         for (index, pieces) in Self.cuts(of: wire.count).enumerated() {
-            // The rest of a cut message finds no room, a little, or more than it needs.
+            // The rest of a cut message finds no room, a little, or more than it needs, in turn.
             let endpoint = endpoint(sourceLocation, targetRoom: [0, 3, 4096][index % 3])
             for piece in pieces {
                 endpoint.feed(wire[piece])

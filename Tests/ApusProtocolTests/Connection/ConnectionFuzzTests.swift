@@ -42,6 +42,33 @@ import Testing
         #expect((30...140).contains(deliveredCount))
     }
 
+    /// What is decoded with the message whose handler closes counts for no more than what comes later.
+    @Test(.rfc6455("7.1.2"), arguments: 0..<10 as Range<UInt64>, bothRoles)
+    func `ends in the same way however much came before the application closed`(
+        seed: UInt64,
+        role: Role
+    ) {
+        var stream = RandomStream(seed: seed &+ 2000, role: role)
+        var overtakenCount = 0
+        for index in 0..<100 {
+            let wire = stream.next() + stream.next()
+            let closesAfter = Int.random(in: 1...3, using: &stream.random)
+            let endpoints = [[wire.indices], wire.indices.map { $0..<($0 + 1) }].map { pieces in
+                let endpoint = Endpoint(role, Self.configuration, closingAfter: closesAfter)
+                for piece in pieces { endpoint.feed(wire[piece]) }
+                return endpoint
+            }
+            let description = Comment("seed \(seed), stream \(index): \(wire)")
+            #expect(endpoints[0].events == endpoints[1].events, description)
+            let outcomes = endpoints.map { $0.machine.closeOutcome }
+            #expect(outcomes[0] == outcomes[1], description)
+            let open = Endpoint(role, Self.configuration)
+            open.feed(wire)
+            if open.events != endpoints[0].events { overtakenCount += 1 }
+        }
+        #expect(overtakenCount > 10)
+    }
+
     @Test(arguments: 0..<10 as Range<UInt64>, bothRoles)
     func `takes calls in any order`(seed: UInt64, role: Role) {
         var stream = RandomStream(seed: seed &+ 1000, role: role)

@@ -18,6 +18,9 @@ final class Endpoint {
     private(set) var finished: [ConnectionEvent] = []
     private var pending: (kind: MessageKind, bytes: [UInt8])?
     private var batch: ReceivedBatch
+    /// After how many messages, pings and pongs the application closes.
+    private let closesAfter: Int?
+    private var expectsTarget = false
     /// How much room the rest of a message finds behind its beginning, each time that bytes come.
     private let targetRoom: Int
 
@@ -27,9 +30,11 @@ final class Endpoint {
         openedAt now: Instant = .zero,
         targetRoom: Int = 0,
         batchCapacity: Int = 64,
+        closingAfter closesAfter: Int? = nil,
         sourceLocation: SourceLocation = #_sourceLocation
     ) {
         self.targetRoom = targetRoom
+        self.closesAfter = closesAfter
         batch = ReceivedBatch(capacity: batchCapacity)
         machine = ConnectionStateMachine(role: role, configuration: configuration, openedAt: now)
         self.configuration = configuration
@@ -55,11 +60,13 @@ final class Endpoint {
         var span = buffer.mutableSpan
         repeat {
             let start = position
+            expectsTarget = false
             receive(&span, from: &position, at: now)
             let end = position
             demand(start <= end && end <= original.count, "position is in the bytes")
             var isRefused = false
             var hasControl = false
+            var hasInvalidPayload = false
             while let action = machine.nextAction(of: &batch, in: span.span, at: now) {
                 switch action {
                 case .message(let part):
@@ -83,14 +90,22 @@ final class Endpoint {
                     finished.append(.fail(violation, sendClose: sendClose))
                     pending = nil
                     isRefused = true
+                    hasInvalidPayload = violation == .invalidUTF8
+                }
+                if finished.count == closesAfter, machine.isOpen {
+                    demand(machine.close(at: now), "a Close is due")
+                    pending = nil
                 }
             }
-            demand(start < end || isRefused || start == original.count, "every call takes a byte")
-            // Control frames, what was unmasked before it was found to be invalid, and messages that a
-            // Close of ours overtook are nobody's.
-            if hasControl || isRefused || !machine.isOpen {
-                changeable.append(start..<original.count)
-            }
+            demand(
+                start < end || isRefused || start == original.count || !machine.isOpen,
+                "every call takes a byte"
+            )
+            // Where there are control frames, what is done with may be unmasked; behind that only what
+            // is invalid, or what a Close of ours overtook.
+            if hasControl || isRefused { changeable.append(start..<end) }
+            if hasInvalidPayload || !machine.isOpen { changeable.append(end..<original.count) }
+            if !machine.isOpen { changeable.append(start..<end) }
         } while position < original.count
         demand(position == original.count, "every byte is used")
         for range in changeable {
@@ -108,6 +123,7 @@ final class Endpoint {
             machine.receive(&span, from: &position, into: &batch, at: now)
             return
         }
+        expectsTarget = machine.isOpen
         pending?.bytes.append(addingCapacity: targetRoom) { target in
             machine.receive(&span, from: &position, into: &batch, continuingIn: &target, at: now)
         }
@@ -115,6 +131,10 @@ final class Endpoint {
 
     private func take(_ part: MessagePart, _ span: Span<UInt8>) {
         parts.append(part)
+        if expectsTarget {
+            demand(part.payload.place == .target, "the rest goes where its beginning is")
+            expectsTarget = false
+        }
         demand(part.isFirst == (pending == nil), "the first part, and no other, is marked first")
         demand(part.isLast || !part.payload.range.isEmpty, "only a last part is empty")
         demand(
