@@ -98,6 +98,24 @@ func comparisons(byteCount: Int) -> [Comparison] {
     ]
 }
 
+/// Whether both sides unmask and check the same range of a text alike, in place.
+func agree(_ text: [UInt8], key: MaskingKey) -> Bool {
+    var (c, swift) = (text, text)
+    let range = 3..<text.count - 1
+    var state: apus_utf8_state = 0
+    let isValidInC = unsafe c.withUnsafeMutableBufferPointer { buffer in
+        guard let start = unsafe buffer.baseAddress else { return false }
+        let first = unsafe start + range.lowerBound
+        unsafe apus_mask(first, range.count, key.wireOrder, 1)
+        return unsafe apus_mask_utf8(&state, first, range.count, key.wireOrder, 1)
+    }
+    var span = swift.mutableSpan
+    var validator = UTF8Validator()
+    key.apply(to: &span, range: range, payloadOffset: 1)
+    let isValid = validator.validate(unmasking: &span, range: range, with: key, payloadOffset: 1)
+    return c == swift && isValidInC == isValid && (state == 0) == validator.isAtBoundary
+}
+
 /// The header of a frame, and a buffer of many frames.
 ///
 /// They are decoded where they lie, so a copy for each call is part of the work of both sides.
@@ -153,7 +171,7 @@ func decoding(frameCount: Int) -> [Comparison] {
             }
             position += used
         } while position < byteCount
-        return sum
+        return unsafe apus_decoder_is_idle(&decoder) ? sum : -1
     } swift: {
         unsafe start.update(from: from, count: byteCount)
         var decoder = MessageDecoder(MessageDecoder.Options(role: .server))
@@ -167,9 +185,14 @@ func decoding(frameCount: Int) -> [Comparison] {
                 sum += part.payload.range.lowerBound
             }
         } while position < span.count
-        return sum
+        return decoder.isIdle ? sum : -1
     }
     return frameCount == 1 ? [header, decoder] : [decoder]
+}
+
+let texts = ["Latin, süß", "日本語のテキスト", "cut: 日本"].map { Array($0.utf8) }
+guard texts.allSatisfy({ agree($0, key: MaskingKey(0x37, 0xFA, 0x21, 0x3D)) }) else {
+    fatalError("C and Swift unmask or check differently")
 }
 
 let rounds = CommandLine.arguments.dropFirst().first.flatMap { Int($0) } ?? 51

@@ -22,18 +22,26 @@ func clientFrame(_ text: String, key: MaskingKey) -> [UInt8] {
 }
 
 /// What a server does with the bytes that came: many messages per call, unmasked where they lie.
-func receive(_ bytes: inout [UInt8], _ decoder: inout MessageDecoder) {
-    var events = DecodedEvents()
+func receive(
+    _ bytes: inout [UInt8],
+    _ decoder: inout MessageDecoder,
+    _ events: inout DecodedEvents
+) {
     var position = 0
     repeat {
         var span = bytes.mutableSpan
         let violation = decoder.decode(&span, from: &position, into: &events)
         for index in 0..<events.count {
             switch events[index] {
-            case .messagePart(let part):
+            case .messagePart(let part) where part.isFirst && part.isLast:
                 let text = String(decoding: bytes[part.payload.range], as: UTF8.self)
                 print("server receives: \(text)")
-            case .ping, .pong:
+            case .messagePart(let part):
+                // Of a message that came cut: to be put together until its last part has come.
+                print("server receives \(part.payload.range.count) bytes of a message")
+            case .ping(let payload):
+                print("a pong with the same \(payload.range.count) bytes is due")
+            case .pong:
                 break
             case .close(let code, reason: _):
                 print("client closes with \(code.rawValue)")
@@ -58,4 +66,5 @@ var frame = clientFrame("Hello", key: MaskingKey(0x37, 0xFA, 0x21, 0x3D))
 print("client sends: \(frame.map(hexadecimal).joined(separator: " "))")
 
 var decoder = MessageDecoder(MessageDecoder.Options(role: .server))
-receive(&frame, &decoder)
+var events = DecodedEvents()
+receive(&frame, &decoder, &events)
