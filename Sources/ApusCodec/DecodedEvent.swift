@@ -68,8 +68,10 @@ public struct MessagePart: Hashable, Sendable {
     /// How many payload bytes of the current frame are still to come; below the frame limit.
     public var remainingByteCount: Int
 
-    /// RSV1 to RSV3 of the frame as on the wire: 0x40, 0x20 and 0x10; of a first part those that the
-    /// message began with. Text that begins with any is not checked.
+    /// RSV1 to RSV3 as on the wire: 0x40, 0x20 and 0x10.
+    ///
+    /// Those of the frame, of a first part those that the message began with. Text that begins with
+    /// any is not checked.
     public var reservedBits: UInt8
 
     /// A part; see the properties.
