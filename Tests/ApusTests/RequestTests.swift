@@ -2,6 +2,7 @@
 // SPDX-License-Identifier: Apache-2.0
 
 @testable import Apus
+import ApusProtocol
 import Testing
 
 @Suite struct Requests {
@@ -187,6 +188,28 @@ import Testing
             try world.run { peer.isOver }
             #expect(peer.status == 402)
             #expect(peer.body == Array("pay first".utf8))
+            try world.drain()
+            world.expectIdle()
+        }
+    }
+
+    @Test func `cookies are set, and one that is set twice leaves the request pending`() throws {
+        try inWorker {
+            let world = World()
+            world.server.onRequest { request in
+                let cookie = try SetCookie("a", "b", isHTTPOnly: true)
+                #expect(throws: WebSocketError.self) {
+                    try request.accept(cookies: [cookie, cookie])
+                }
+                try request.accept(cookies: [cookie, SetCookie("c", "", maxAge: 0)])
+            }
+            let peer = try world.open()
+            #expect(
+                peer.head?.contains(
+                    "\r\nSet-Cookie: a=b; HttpOnly\r\nSet-Cookie: c=; Max-Age=0\r\n"
+                )
+                    == true
+            )
             try world.drain()
             world.expectIdle()
         }

@@ -142,6 +142,7 @@ WRONG = {
     "H20 empty token": (request(Sec_WebSocket_Protocol="a,,b"), BAD | {101}),
     "H20 token twice": (request(Sec_WebSocket_Protocol="a, a"), BAD | {101}),
     "H20 no token": (request(Sec_WebSocket_Protocol='"a,b"'), BAD | {101}),
+    "H20 separator": (request(Sec_WebSocket_Protocol="a/b"), BAD),
     "H20 control": (request(Sec_WebSocket_Protocol="a\x07"), BAD),
 }
 
@@ -171,6 +172,7 @@ RIGHT = {
     "H21 compression": request(Sec_WebSocket_Extensions="permessage-deflate"),
     "H21 unknown": request(Sec_WebSocket_Extensions="__proto__; constructor=1"),
     "H22 null origin": request(Origin="null"),
+    "H23 cookies of others": request(Cookie="bad=%E0%A4%A; a=1,b=2; =; ;x; \xff=\xff"),
 }
 
 # To be declined or refused, but not agreed to.

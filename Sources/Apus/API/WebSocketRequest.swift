@@ -60,20 +60,23 @@ public final class WebSocketRequest {
     /// The whole request, as HTTP types.
     public var httpRequest: HTTPRequest { HTTPRequest(upgrade.head) }
 
-    /// Whether neither ``accept(protocol:origin:fields:)`` nor ``reject(status:reason:fields:)`` was called.
+    /// Whether it waits for ``accept(protocol:origin:cookies:fields:)`` or
+    /// ``reject(status:reason:fields:body:)``, and somebody waits for that.
     public var isPending: Bool { connection != nil }
 
     /// Accepts: the 101 goes out, and the connection is open when this returns.
     ///
     /// `subprotocol` has to be one of ``requestedProtocols``, whatever its case, and is sent in the
     /// client's spelling; nil: none. `origin` is sent back in an Origin field, as WebSocket-Node
-    /// does. `fields` are added to the response. Throws, and the request stays pending, where the
-    /// response would be against the protocol; throws ``WebSocketError/clientGone`` where nobody is
-    /// left to accept.
+    /// does. Each of `cookies` is set by a field of its own; `fields` are added to the response.
+    /// Throws, and the request stays pending, where the response would be against the protocol or
+    /// sets a cookie twice; throws ``WebSocketError/clientGone`` where nobody is left to accept.
+    /// Nothing that a client sends makes an offered subprotocol, or its origin, a mistake.
     @discardableResult
     public func accept(
         protocol subprotocol: String? = nil,
         origin: String? = nil,
+        cookies: [SetCookie] = [],
         fields: HTTPFields = [:]
     ) throws(WebSocketError) -> WebSocketConnection {
         guard !isDecided else { throw .alreadyDecided }
@@ -82,7 +85,11 @@ public final class WebSocketRequest {
         if let origin { added.append(HeaderField("Origin", origin)) }
         let response: [UInt8]
         do {
-            response = try upgrade.acceptance(protocol: subprotocol, fields: added)
+            response = try upgrade.acceptance(
+                protocol: subprotocol,
+                cookies: cookies,
+                fields: added
+            )
         } catch {
             throw .invalidResponse("\(error)")
         }
@@ -95,14 +102,16 @@ public final class WebSocketRequest {
         return webSocket
     }
 
-    /// Rejects: the client gets the status with the reason as the body, and the connection ends.
+    /// Rejects: the client gets the status and a body, and the connection ends.
     ///
+    /// Without `body` that is the reason, as `text/plain`; with one, the reason is for the log.
     /// Throws, and the request stays pending, for a status that is not final (200 to 599) or a bad
     /// field. A client that has gone is no error.
     public func reject(
         status: Int = 403,
         reason: String = "forbidden",
-        fields: HTTPFields = [:]
+        fields: HTTPFields = [:],
+        body: ResponseBody? = nil
     ) throws(WebSocketError) {
         guard !isDecided else { throw .alreadyDecided }
         let refusal: Refusal
@@ -110,7 +119,8 @@ public final class WebSocketRequest {
             refusal = try Refusal(
                 status: status,
                 reason: reason,
-                fields: fields.map { HeaderField($0.name.rawName, $0.value) }
+                fields: fields.map { HeaderField($0.name.rawName, $0.value) },
+                body: body
             )
         } catch {
             throw .invalidResponse("\(error)")

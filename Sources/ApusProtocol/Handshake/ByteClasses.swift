@@ -10,6 +10,8 @@ extension UInt8 {
     static let quote: UInt8 = 0x22
     static let numberSign: UInt8 = 0x23
     static let comma: UInt8 = 0x2C
+    static let hyphen: UInt8 = 0x2D
+    static let dot: UInt8 = 0x2E
     static let slash: UInt8 = 0x2F
     static let colon: UInt8 = 0x3A
     static let semicolon: UInt8 = 0x3B
@@ -33,6 +35,11 @@ extension UInt8 {
 
     /// What a field's value is made of: HTAB, SP, VCHAR and obs-text, RFC 9110 §5.5.
     var isFieldCharacter: Bool { self >= 0x20 && self != 0x7F || self == .tab }
+
+    /// `VCHAR`: ASCII without controls and the space.
+    var isVisible: Bool { self > 0x20 && self < 0x7F }
+
+    var isLetter: Bool { lowercased >= 0x61 && lowercased <= 0x7A }
 
     var isDigit: Bool { self >= 0x30 && self <= 0x39 }
 

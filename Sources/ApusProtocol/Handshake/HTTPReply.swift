@@ -6,7 +6,7 @@ public enum HTTPReply {
     /// The bytes of a response with a body of known length.
     ///
     /// `isHeadOnly` leaves the body out and keeps its length, as the answer to HEAD; a status that
-    /// has no body (204, 304) has neither. Throws, and writes nothing, for a status that is not
+    /// has no body (204, 304) has neither, and that of 205 is empty. Throws, and writes nothing, for a status that is not
     /// final (200 to 599) and for fields that are malformed or frame the message
     /// (`Content-Length`, `Transfer-Encoding`). Whether the connection stays open is for the caller
     /// to say by a `Connection` field.
@@ -31,6 +31,7 @@ public enum HTTPReply {
         isHeadOnly: Bool = false
     ) -> [UInt8] {
         guard status != 204 && status != 304 else { return head(status: status, fields: fields) }
+        let body = status == 205 ? [] : body
         let length = HeaderField("Content-Length", String(body.count))
         let head = head(status: status, fields: fields + [length])
         return isHeadOnly ? head : head + body

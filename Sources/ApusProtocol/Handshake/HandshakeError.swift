@@ -17,6 +17,9 @@ public enum HandshakeError: Error, Hashable, Sendable {
     /// A field that the handshake or the response writer sets itself.
     case fieldReserved(String)
 
+    /// Two cookies with the same name, domain and path, RFC 6265 §4.1.1.
+    case cookieRepeated(String)
+
     /// Not a final status: 200 to 599.
     case statusInvalid(Int)
 }

@@ -5,7 +5,7 @@ internal import ApusCodec
 
 /// A client's opening handshake that keeps every rule of RFC 6455 §4.2.1.
 ///
-/// The application decides: ``acceptance(protocol:fields:)`` or a ``Refusal``.
+/// The application decides: ``acceptance(protocol:cookies:fields:)`` or a ``Refusal``.
 public struct UpgradeRequest: Equatable, Sendable {
     /// The request as received.
     public let head: RequestHead
@@ -37,11 +37,13 @@ public struct UpgradeRequest: Equatable, Sendable {
     /// The bytes of the 101 response, RFC 6455 §4.2.2 (5).
     ///
     /// The subprotocol has to be among ``requestedProtocols`` without regard to case and is sent in
-    /// the client's case; nil selects none. `fields` are added as they are, Set-Cookie for
-    /// instance. Throws, and nothing may be sent, where the client did not offer the subprotocol or
-    /// a field is malformed or one that the handshake sets itself.
+    /// the client's case; nil selects none. Each cookie becomes a Set-Cookie field; `fields` are
+    /// added as they are. Throws, and nothing may be sent, where the client did not offer the
+    /// subprotocol, two cookies are the same one, or a field is malformed or one that the handshake
+    /// sets itself.
     public func acceptance(
         protocol selection: String? = nil,
+        cookies: [SetCookie] = [],
         fields: [HeaderField] = []
     ) throws(HandshakeError) -> [UInt8] {
         var own = [
@@ -52,6 +54,12 @@ public struct UpgradeRequest: Equatable, Sendable {
         if let selection {
             guard let offer = offer(of: selection) else { throw .protocolNotOffered(selection) }
             own.append(HeaderField("Sec-WebSocket-Protocol", offer))
+        }
+        for (index, cookie) in cookies.enumerated() {
+            guard !cookies[..<index].contains(where: cookie.isSameCookie) else {
+                throw .cookieRepeated(cookie.name)
+            }
+            own.append(cookie.field)
         }
         for field in fields {
             try field.check(isReserved: Self.isReserved)

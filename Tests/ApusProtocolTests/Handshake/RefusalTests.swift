@@ -73,6 +73,34 @@ import Testing
         )
     }
 
+    @Test func `of the application has the body that it gives`() throws {
+        let refusal = try Refusal(
+            status: 422,
+            reason: "no such room",
+            body: ResponseBody(Array("{}".utf8), contentType: "application/json")
+        )
+        #expect(refusal.reason == "no such room")
+        #expect(
+            refusal.bytes().wireText == """
+                HTTP/1.1 422 Unprocessable Content\r
+                Connection: close\r
+                Content-Type: application/json\r
+                Content-Length: 2\r
+                \r
+                {}
+                """
+        )
+        let empty = try Refusal(status: 403, reason: "secret", body: ResponseBody(text: ""))
+        #expect(empty.bytes().wireText.hasSuffix("Content-Length: 0\r\n\r\n"))
+    }
+
+    @Test(arguments: ["a\r\nX: b", "a\u{0}"])
+    func `has a type that injects no field`(type: String) {
+        #expect(throws: HandshakeError.fieldValueInvalid(name: "Content-Type")) {
+            try Refusal(status: 400, reason: "", body: ResponseBody([], contentType: type))
+        }
+    }
+
     @Test(arguments: [-1, 0, 99, 100, 101, 199, 600, 1_000, Int.max])
     func `has a final status`(status: Int) {
         #expect(throws: HandshakeError.statusInvalid(status)) {
@@ -121,6 +149,11 @@ import Testing
         let text = try HTTPReply.bytes(status: status, body: [0x41]).wireText
         #expect(text.hasSuffix("\r\n\r\n"))
         #expect(!text.contains("Content-Length"))
+    }
+
+    @Test func `resets content with none`() throws {
+        let text = try HTTPReply.bytes(status: 205, body: [0x41]).wireText
+        #expect(text == "HTTP/1.1 205 Reset Content\r\nContent-Length: 0\r\n\r\n")
     }
 
     @Test(arguments: ["Content-Length", "transfer-encoding"])

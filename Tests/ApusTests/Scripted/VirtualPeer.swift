@@ -72,10 +72,10 @@ final class VirtualPeer {
         ring.after(0) {}
     }
 
-    func requestUpgrade(fields: String = "") {
+    func requestUpgrade(target: String = "/chat", fields: String = "") {
         write(
             """
-            GET /chat HTTP/1.1\r
+            GET \(target) HTTP/1.1\r
             Host: test\r
             Upgrade: websocket\r
             Connection: Upgrade\r
