@@ -18,7 +18,9 @@ import Testing
                 httpServer: HTTPServer(port: 0),
                 remoteAddress: "",
                 opening: Opening(
-                    machine: HandshakeStateMachine(deadline: Instant(nanoseconds: 0))
+                    machine: HandshakeStateMachine(deadline: Instant(nanoseconds: 0)),
+                    remoteAddress: "",
+                    preface: nil
                 )
             )
         }

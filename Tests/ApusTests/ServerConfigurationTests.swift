@@ -10,6 +10,14 @@ import Testing
         #expect(ServerConfiguration().objection == nil)
     }
 
+    @Test func `trusted proxies may tell of clients`() {
+        var configuration = ServerConfiguration()
+        configuration.trustedProxies = ["unix"]
+        configuration.forwardedField = .forwarded
+        configuration.proxyProtocol = .required
+        #expect(configuration.objection == nil)
+    }
+
     private static func with<Value>(
         _ setting: WritableKeyPath<ServerConfiguration, Value>,
         _ value: Value
@@ -28,6 +36,8 @@ import Testing
         ("handshakeTimeout", with(\.handshakeTimeout, .seconds(0))),
         ("keepaliveGracePeriod", with(\.keepaliveGracePeriod, .seconds(0))),
         ("closeTimeout", with(\.closeTimeout, .seconds(0))),
+        ("forwardedField", with(\.forwardedField, .xForwardedFor)),
+        ("proxyProtocol", with(\.proxyProtocol, .required)),
     ])
     func `objection names the setting`(name: String, configuration: ServerConfiguration) {
         #expect(configuration.objection?.setting == name)

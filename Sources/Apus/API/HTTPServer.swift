@@ -161,6 +161,10 @@ extension Refusal {
         reason: "this is a WebSocket server",
         fields: [HeaderField("Upgrade", "websocket")]
     )
+    static let originRefused = Refusal(
+        fixed: 403,
+        reason: "pages of this origin may not connect here"
+    )
     static let internalError = Refusal(fixed: 500, reason: "internal error")
     static let noHandler = Refusal(
         fixed: 404,

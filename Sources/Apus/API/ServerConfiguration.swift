@@ -40,6 +40,39 @@ public struct ServerConfiguration: Sendable {
     /// The limits of a request head.
     public var handshakeLimits = HandshakeLimits()
 
+    /// From which web pages connections are welcome; nil: the application decides.
+    ///
+    /// Others get 403 before the handler is asked. Whoever knows users by their cookies needs one:
+    /// ```swift
+    /// configuration.originPolicy = .sameOrigin
+    /// ```
+    public var originPolicy: OriginPolicy?
+
+    /// The peers whose word on a client's address is taken; by default nobody's.
+    public var trustedProxies = TrustedProxies()
+
+    /// The field in which they give it; by default none is read.
+    ///
+    /// Name the one that your proxy sets: the other one comes from the client unchanged.
+    public var forwardedField = ForwardedField.ignored
+
+    /// Whether ``trustedProxies`` speak the PROXY protocol.
+    public var proxyProtocol = ProxyProtocol.off
+
+    /// Whether connections begin with a header of the PROXY protocol.
+    ///
+    /// There is no way to take one if it comes: the protocol forbids to guess, for then a client
+    /// behind a proxy that sends none could send its own.
+    public enum ProxyProtocol: Hashable, Sendable {
+        /// None does.
+        case off
+
+        /// Those of trusted proxies do, in version 1 or 2; without a good one they are dropped.
+        ///
+        /// Other peers speak HTTP from the first byte, and are dropped if they send a header.
+        case required
+    }
+
     /// The defaults of the command line.
     public init() {}
 
@@ -57,6 +90,14 @@ public struct ServerConfiguration: Sendable {
         ]
         for (name, value, range) in ranges where !range.contains(value) {
             return (name, "is \(value), but has to be \(range.lowerBound) to \(range.upperBound)")
+        }
+        if trustedProxies.isEmpty {
+            if forwardedField != .ignored {
+                return ("forwardedField", "is read from trusted proxies only, and there are none")
+            }
+            if proxyProtocol != .off {
+                return ("proxyProtocol", "is spoken with trusted proxies only, and there are none")
+            }
         }
         if keepaliveInterval == .seconds(0) {
             return ("keepaliveInterval", "is 0; nil turns it off")

@@ -17,15 +17,32 @@ public final class WebSocketRequest {
     var connection: Connection?
     private var isDecided = false
 
-    /// The client's address without the port; empty for a Unix socket.
-    public let remoteAddress: String
+    private let addresses: RemoteAddresses
 
-    init(upgrade: UpgradeRequest, connection: Connection, owner: any RequestOwner) {
+    init(
+        upgrade: UpgradeRequest,
+        addresses: RemoteAddresses,
+        connection: Connection,
+        owner: any RequestOwner
+    ) {
         self.upgrade = upgrade
+        self.addresses = addresses
         self.connection = connection
         self.owner = owner
-        remoteAddress = connection.remoteAddress
     }
+
+    /// The client's address without the port; empty for a Unix socket.
+    ///
+    /// That of the peer, or, if the peer is among ``ServerConfiguration/trustedProxies``, the nearest
+    /// one before it that is not, as far as the PROXY protocol and
+    /// ``ServerConfiguration/forwardedField`` tell. Where a proxy hides it: `unknown`, or an
+    /// identifier that begins with `_`.
+    public var remoteAddress: String { addresses.client }
+
+    /// The addresses that the request came through, the nearest last: forwarded ones, then the peer.
+    ///
+    /// Those before ``remoteAddress`` are what the client claims, and may be anything.
+    public var remoteAddresses: [String] { addresses.all }
 
     /// The value of the Origin field; nil without one, as from most clients that are not browsers.
     public var origin: String? { upgrade.origin }

@@ -39,7 +39,9 @@ final class Connection {
     let slot: UInt32
     let generation: UInt32
     let httpServer: HTTPServer
-    let remoteAddress: String
+    /// Whose connection it is, as far as is known yet: the peer's address, or that of the client
+    /// whom a trusted proxy forwards.
+    var remoteAddress: String
 
     var stage = Stage.opening
     var opening: Opening?
@@ -99,13 +101,26 @@ final class Connection {
 
 /// What a connection has only until its request is answered.
 final class Opening {
+    /// What may come before the request, and what to do with it.
+    enum Preface {
+        /// A header of the PROXY protocol, to be read.
+        case required(ProxyHeaderStateMachine)
+        /// One that nobody is trusted to send, to be seen.
+        case unwelcome(ProxyHeaderStateMachine)
+    }
+
+    var preface: Preface?
     var machine: HandshakeStateMachine
+    /// The addresses that the transport vouches for, the nearest last.
+    var transportAddresses: [String]
     /// The request that waits for its decision.
     var request: WebSocketRequest?
     /// Frames that came before the decision.
     var early: [UInt8] = []
 
-    init(machine: consuming HandshakeStateMachine) {
+    init(machine: consuming HandshakeStateMachine, remoteAddress: String, preface: Preface?) {
         self.machine = machine
+        self.preface = preface
+        transportAddresses = [remoteAddress]
     }
 }

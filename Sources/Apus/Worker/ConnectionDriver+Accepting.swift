@@ -49,18 +49,21 @@ extension ConnectionDriver where Ring: ~Copyable {
             return
         }
         let deadline = now.advanced(by: configuration.handshakeTimeout)
+        let remoteAddress = ring.remoteAddress(of: socket)
         let connection = table.insert { slot, generation in
             Connection(
                 socket: socket,
                 slot: slot,
                 generation: generation,
                 httpServer: listener.httpServer,
-                remoteAddress: ring.remoteAddress(of: socket),
+                remoteAddress: remoteAddress,
                 opening: Opening(
                     machine: HandshakeStateMachine(
                         limits: configuration.handshakeLimits,
                         deadline: deadline
-                    )
+                    ),
+                    remoteAddress: remoteAddress,
+                    preface: preface(of: remoteAddress)
                 )
             )
         }

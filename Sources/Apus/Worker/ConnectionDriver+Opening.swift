@@ -8,13 +8,15 @@ import Logging
 
 extension ConnectionDriver where Ring: ~Copyable {
     /// Feeds the handshake, and does what it says.
-    func readHead(_ bytes: UnsafeMutableRawBufferPointer, on connection: Connection) {
+    func readHead(_ received: UnsafeMutableRawBufferPointer, on connection: Connection) {
         guard let opening = connection.opening else { return }
         guard opening.request == nil else {
             // The application has not decided: frames that were on their way wait for it.
-            unsafe opening.early.append(contentsOf: bytes)
+            unsafe opening.early.append(contentsOf: received)
             return
         }
+        guard let start = unsafe readPreface(received, of: opening, on: connection) else { return }
+        let bytes = unsafe UnsafeMutableRawBufferPointer(rebasing: received[start...])
         let action = opening.machine.received(
             unsafe Span(_unsafeBytes: UnsafeRawBufferPointer(bytes)),
             at: now
@@ -44,8 +46,28 @@ extension ConnectionDriver where Ring: ~Copyable {
     ///
     /// What it throws rejects the request, or closes the connection if it had accepted.
     private func decide(_ upgrade: UpgradeRequest, on connection: Connection) {
-        let request = WebSocketRequest(upgrade: upgrade, connection: connection, owner: self)
-        connection.opening?.request = request
+        guard let opening = connection.opening else { return }
+        let addresses = RemoteAddresses(
+            transport: opening.transportAddresses,
+            head: upgrade.head,
+            field: configuration.forwardedField,
+            trusting: configuration.trustedProxies
+        )
+        connection.remoteAddress = addresses.client
+        let request = WebSocketRequest(
+            upgrade: upgrade,
+            addresses: addresses,
+            connection: connection,
+            owner: self
+        )
+        opening.request = request
+        if let policy = configuration.originPolicy,
+            !policy.admits(origin: upgrade.origin, host: upgrade.host)
+        {
+            counters.originsRefused += 1
+            reject(request, with: .originRefused)
+            return
+        }
         guard let server = connection.httpServer.webSocketServer,
             let handler = server.requestHandler
         else {
@@ -115,6 +137,12 @@ extension ConnectionDriver where Ring: ~Copyable {
         if let request = opening.request {
             counters.handshakesTimedOut += 1
             reject(request, with: .unavailable(reason: "the request was not decided in time"))
+            return
+        }
+        if case .required = opening.preface {
+            // What this peer speaks is not known: there is no language to answer in.
+            counters.handshakesTimedOut += 1
+            drop(connection)
             return
         }
         switch opening.machine.timerFired(at: now) {

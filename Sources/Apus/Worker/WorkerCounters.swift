@@ -15,6 +15,9 @@ struct WorkerCounters {
     var handshakesCompleted = 0
     var handshakesRefused = 0
     var handshakesTimedOut = 0
+    /// Of the refused ones, those from pages that the policy does not welcome.
+    var originsRefused = 0
+    var proxyHeadersRefused = 0
     var requestsAnswered = 0
     var messagesReceived = 0
     var messagesSent = 0
@@ -45,6 +48,8 @@ extension ConnectionDriver where Ring: ~Copyable {
             ("handshakes_completed", counters.handshakesCompleted),
             ("handshakes_refused", counters.handshakesRefused),
             ("handshakes_timed_out", counters.handshakesTimedOut),
+            ("origins_refused", counters.originsRefused),
+            ("proxy_headers_refused", counters.proxyHeadersRefused),
             ("requests_answered", counters.requestsAnswered),
             ("messages_received", counters.messagesReceived),
             ("messages_sent", counters.messagesSent),

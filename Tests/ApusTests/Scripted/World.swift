@@ -60,11 +60,11 @@ final class World {
     // MARK: Peers
 
     /// A peer that waits to be accepted.
-    func connect() -> VirtualPeer {
+    func connect(from address: String? = nil) -> VirtualPeer {
         let peer = VirtualPeer(
             ring: ring,
             listener: Self.listener,
-            address: "10.0.0.\(peers.count)"
+            address: address ?? "10.0.0.\(peers.count)"
         )
         peers.append(peer)
         return peer
