@@ -25,6 +25,7 @@ import Testing
         var random: SplitMix
         var kept: [WebSocketRequest] = []
         var openCount = 0
+        var pendingCount = 0
 
         init(_ world: World, seed: UInt64) {
             self.world = world
@@ -35,7 +36,13 @@ import Testing
             switch random.upTo(10) {
             case 1: throw Mistake()
             case 2: try request.reject()
-            case 3...5: kept.append(request)
+            case 3...5:
+                kept.append(request)
+                pendingCount += 1
+                request.onClientGone { [unowned self] in
+                    pendingCount -= 1
+                    try act()
+                }
             default: try accept(request)
             }
         }
@@ -56,6 +63,13 @@ import Testing
             if random.chance(20) { try act() }
         }
 
+        /// One of those to be decided late; whoever has not heard that its client has gone waits.
+        func takeKept() -> WebSocketRequest? {
+            let request = kept.popLast()
+            if request?.isPending == true { pendingCount -= 1 }
+            return request
+        }
+
         func act() throws {
             let all = world.server.connections
             let one = all.isEmpty ? nil : all[random.upTo(all.count) - 1]
@@ -67,8 +81,8 @@ import Testing
             case 5: throw Mistake()
             case 6: for _ in 0..<10 { one?.sendBytes(.init(repeating: 2, count: 3000)) }
             case 7: one?.ping([1])
-            case 8...10: if let request = kept.popLast(), request.isPending { try accept(request) }
-            case 11: if let request = kept.popLast() { try request.reject() }
+            case 8...10: if let request = takeKept(), request.isPending { try accept(request) }
+            case 11: try takeKept()?.reject()
             default: one?.sendUTF("hello")
             }
         }
@@ -86,9 +100,14 @@ import Testing
             for _ in 0..<random.upTo(10) { script(world.connect(), world.ring, &random) }
             try world.run(milliseconds: UInt64(random.upTo(15_000)))
             #expect(world.server.connections.count == application.openCount, "seed \(seed)")
+            #expect(
+                world.server.pendingRequests.count == application.pendingCount,
+                "seed \(seed)"
+            )
             try world.drain()
             world.expectIdle()
             #expect(application.openCount == 0, "seed \(seed)")
+            #expect(application.pendingCount == 0, "seed \(seed)")
             #expect(world.peers.allSatisfy { $0.complaint == nil }, "seed \(seed)")
             try #require(world.ring.misuses.isEmpty, "seed \(seed)")
         }

@@ -57,17 +57,29 @@ private final class RealWorld {
         Instant(nanoseconds: monotonicNanoseconds())
     }
 
-    /// Sends the bytes on a connection of their own and returns all that comes of it, up to the end
-    /// or, where it is accepted, the end of the head.
-    func exchange(_ text: String) throws -> String {
+    /// A connected socket that has sent the bytes.
+    func client(sending text: String) throws -> Int32 {
         let client = socket(AF_INET, Int32(SOCK_STREAM.rawValue), 0)
-        defer { close(client) }
         var place = address
         try #require(unsafe withAddress(&place) { unsafe connect(client, $0, $1) } == 0)
         let bytes = Array(text.utf8)
         try #require(
             unsafe send(client, bytes, bytes.count, Int32(MSG_NOSIGNAL)) == bytes.count
         )
+        return client
+    }
+
+    /// Turns until the condition holds; no turn lasts longer than the handshake timeout.
+    func run(until condition: () -> Bool) throws {
+        for _ in 0..<100 where !condition() { try loop.turn() }
+        try #require(condition())
+    }
+
+    /// Sends the bytes on a connection of their own and returns all that comes of it, up to the end
+    /// or, where it is accepted, the end of the head.
+    func exchange(_ text: String) throws -> String {
+        let client = try client(sending: text)
+        defer { close(client) }
         var answer: [UInt8] = []
         while true {
             try loop.turn()
@@ -130,6 +142,26 @@ private func withAddress(
             #expect(accepted.contains("\r\nSet-Cookie: __Host-a=b; Path=/; Secure\r\n"))
             #expect(world.driver.counters.originsRefused == 1)
             try world.drain()
+        }
+    }
+
+    @Test(arguments: [true, false])
+    func `request that waits hears at once that its client has gone`(byReset: Bool) throws {
+        try inWorker {
+            let world = try RealWorld { _ in }
+            var goneCount = 0
+            world.server.onRequest { request in request.onClientGone { goneCount += 1 } }
+            let client = try world.client(sending: request())
+            try world.run { world.server.pendingRequests.count == 1 }
+            var linger = linger(l_onoff: byReset ? 1 : 0, l_linger: 0)
+            let size = socklen_t(MemoryLayout<linger>.size)
+            unsafe setsockopt(client, SOL_SOCKET, SO_LINGER, &linger, size)
+            close(client)
+            try world.run { goneCount == 1 }
+            #expect(world.server.pendingRequests.isEmpty)
+            #expect(world.driver.counters.handshakesTimedOut == 0)
+            try world.drain()
+            #expect(goneCount == 1)
         }
     }
 

@@ -7,15 +7,21 @@ public import HTTPTypes
 /// A client's request for a WebSocket connection, to be accepted or rejected, once.
 ///
 /// All rules of RFC 6455 §4.2.1 hold for it. The decision may be made in the handler or later on the
-/// worker's loop, but before the handshake timeout: then the client gets a 503.
+/// worker's loop, but before the handshake timeout: then the client gets a 503. Whoever decides later
+/// hears by ``onClientGone(_:)`` that it need not.
 @WorkerActor
 public final class WebSocketRequest {
     private let upgrade: UpgradeRequest
     private unowned let owner: any RequestOwner
 
     /// The connection that it came on, until the decision.
-    var connection: Connection?
+    private(set) var connection: Connection?
     private var isDecided = false
+    private var goneHandler: (@WorkerActor () throws -> Void)?
+
+    /// Whose request it is while the application may decide, and where it stands among the others.
+    var server: WebSocketServer?
+    var index = -1
 
     private let addresses: RemoteAddresses
 
@@ -81,6 +87,41 @@ public final class WebSocketRequest {
     /// ``reject(status:reason:fields:body:)``, and somebody waits for that.
     public var isPending: Bool { connection != nil }
 
+    /// Calls the handler once, as soon as nobody waits for the decision any more.
+    ///
+    /// The client has gone, the handshake timeout is over, or the worker ends; from then on
+    /// ``accept(protocol:origin:cookies:fields:)`` throws ``WebSocketError/clientGone``. It is called
+    /// at once where that was so before, and never for a request that the application decided. A
+    /// client that sends far more than it may before the answer is not read from, so that its end is
+    /// seen at the timeout only. One handler is kept: the last. What it throws is logged and counted.
+    public func onClientGone(_ handler: @escaping @WorkerActor () throws -> Void) {
+        if isPending {
+            goneHandler = handler
+        } else if !isDecided {
+            owner.tellOfEnd(handler)
+        }
+    }
+
+    /// It is decided: nobody waits for it any more.
+    func resolve() {
+        isDecided = true
+        leave()
+    }
+
+    /// Nobody waits for it any more, decided or not; returns who wants to hear that it was not.
+    func abandon() -> (@WorkerActor () throws -> Void)? {
+        let handler = goneHandler
+        leave()
+        return handler
+    }
+
+    private func leave() {
+        connection = nil
+        goneHandler = nil
+        server?.left(self)
+        server = nil
+    }
+
     /// Accepts: the 101 goes out, and the connection is open when this returns.
     ///
     /// `subprotocol` has to be one of ``requestedProtocols``, whatever its case, and is sent in the
@@ -110,13 +151,11 @@ public final class WebSocketRequest {
         } catch {
             throw .invalidResponse("\(error)")
         }
-        let webSocket = try owner.accept(
+        return try owner.accept(
             self,
             response: response,
             protocol: subprotocol.flatMap(upgrade.offer(of:))
         )
-        isDecided = true
-        return webSocket
     }
 
     /// Rejects: the client gets the status and a body, and the connection ends.
@@ -145,6 +184,11 @@ public final class WebSocketRequest {
         isDecided = true
         owner.reject(self, with: refusal)
     }
+
+    /// Rejects because the application closes all that it has.
+    func turnAway() {
+        owner.reject(self, with: .unavailable(reason: "no more connections here for now"))
+    }
 }
 
 /// What a request asks of the worker that it came to.
@@ -157,4 +201,6 @@ protocol RequestOwner: AnyObject {
     ) throws(WebSocketError) -> WebSocketConnection
 
     func reject(_ request: WebSocketRequest, with refusal: Refusal)
+
+    func tellOfEnd(_ handler: @WorkerActor () throws -> Void)
 }

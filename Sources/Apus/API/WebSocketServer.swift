@@ -35,6 +35,9 @@ public final class WebSocketServer: Sendable {
     /// The open connections of this worker, in no order.
     @WorkerActor public private(set) var connections: [WebSocketConnection] = []
 
+    /// The requests of this worker that were neither accepted nor rejected yet, in no order.
+    @WorkerActor public private(set) var pendingRequests: [WebSocketRequest] = []
+
     /// A server that is mounted on that HTTP server.
     public convenience init(
         httpServer: HTTPServer,
@@ -108,10 +111,11 @@ public final class WebSocketServer: Sendable {
         set { state.withLock { $0.logger = newValue } }
     }
 
-    /// Closes all connections of this worker with 1000.
+    /// Closes all connections of this worker with 1000, and rejects its pending requests with 503.
     @WorkerActor
     public func closeAllConnections() {
         for connection in connections { connection.close() }
+        for request in pendingRequests { request.turnAway() }
     }
 
     // MARK: For the driver
@@ -124,6 +128,23 @@ public final class WebSocketServer: Sendable {
 
     var connectHandler: (@WorkerActor (WebSocketConnection) throws -> Void)? {
         state.withLock { $0.connectHandler }
+    }
+
+    @WorkerActor
+    func asked(_ request: WebSocketRequest) {
+        request.server = self
+        request.index = pendingRequests.count
+        pendingRequests.append(request)
+    }
+
+    @WorkerActor
+    func left(_ request: WebSocketRequest) {
+        let last = pendingRequests.removeLast()
+        if last !== request {
+            pendingRequests[request.index] = last
+            last.index = request.index
+        }
+        request.index = -1
     }
 
     @WorkerActor

@@ -31,7 +31,7 @@ final class Connection {
         let rawValue: UInt8
         /// The peer does not read what we send.
         static let backpressure = ReadPauses(rawValue: 1)
-        /// The application has not decided about the request.
+        /// The application has not decided about the request, and the client does not wait for it.
         static let decision = ReadPauses(rawValue: 2)
     }
 
@@ -115,8 +115,12 @@ final class Opening {
     var transportAddresses: [String]
     /// The request that waits for its decision.
     var request: WebSocketRequest?
+    /// Whether the handler returned without a decision.
+    var isDeferred = false
     /// Frames that came before the decision.
     var early: [UInt8] = []
+    /// A client has to wait for the answer; of one that does not, no more than about this is read.
+    static let earlyByteCountMax = 16_384
 
     init(machine: consuming HandshakeStateMachine, remoteAddress: String, preface: Preface?) {
         self.machine = machine

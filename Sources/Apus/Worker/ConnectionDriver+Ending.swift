@@ -70,13 +70,20 @@ extension ConnectionDriver where Ring: ~Copyable {
     }
 
     /// Calls a handler that can end nothing any more; what it throws keeps the next from nothing.
-    private func tellOfEnd(_ handler: @WorkerActor () throws -> Void) {
+    func tellOfEnd(_ handler: @WorkerActor () throws -> Void) {
         do {
             try handler()
         } catch {
             counters.handlerErrors += 1
-            logger.error("a close handler threw", metadata: ["error": "\(error)"])
+            logger.error("a handler of an end threw", metadata: ["error": "\(error)"])
         }
+    }
+
+    /// Nobody waits for the request any more; returns who wants to hear that, to be told in the end.
+    private func leaveOpening(_ connection: Connection) -> (@WorkerActor () throws -> Void)? {
+        let handler = connection.opening?.request?.abandon()
+        connection.opening = nil
+        return handler
     }
 
     // MARK: The transport's end
@@ -89,8 +96,7 @@ extension ConnectionDriver where Ring: ~Copyable {
         }
         connection.stage = .finishing
         endingCount += 1
-        connection.opening?.request?.connection = nil
-        connection.opening = nil
+        let goneHandler = leaveOpening(connection)
         connection.pauses = []
         // The machine's deadline may run since our Close: a peer cannot prolong its own end.
         let deadline = connection.webSocket?.machine.value.deadline
@@ -100,6 +106,7 @@ extension ConnectionDriver where Ring: ~Copyable {
         )
         if connection.output.value.isEmpty { sendFIN(on: connection) }
         updateReceiving(on: connection)
+        if let goneHandler { tellOfEnd(goneHandler) }
     }
 
     func sendFIN(on connection: Connection) {
@@ -127,13 +134,13 @@ extension ConnectionDriver where Ring: ~Copyable {
         case .finishing, .lingering: break
         }
         connection.stage = .dropping
-        connection.opening?.request?.connection = nil
-        connection.opening = nil
+        let goneHandler = leaveOpening(connection)
         deadlines.set(nil, slot: Int(connection.slot))
         connection.output.value.removeAll(to: &outputPool.value)
         // Ends an armed receive with 0, and a wait for writability.
         ring.shutdownBoth(connection.socket)
         releaseIfIdle(connection)
+        if let goneHandler { tellOfEnd(goneHandler) }
     }
 
     func releaseIfIdle(_ connection: Connection) {

@@ -11,8 +11,7 @@ extension ConnectionDriver where Ring: ~Copyable {
     func readHead(_ received: UnsafeMutableRawBufferPointer, on connection: Connection) {
         guard let opening = connection.opening else { return }
         guard opening.request == nil else {
-            // The application has not decided: frames that were on their way wait for it.
-            unsafe opening.early.append(contentsOf: received)
+            unsafe keepEarly(received, of: opening, on: connection)
             return
         }
         guard let start = unsafe readPreface(received, of: opening, on: connection) else { return }
@@ -34,13 +33,26 @@ extension ConnectionDriver where Ring: ~Copyable {
             if connection.webSocket != nil {
                 unsafe readFrames(bytes, from: consumed, on: connection)
             } else if connection.stage == .opening {
-                unsafe opening.early.append(contentsOf: bytes[consumed...])
-                connection.pauses.insert(.decision)
+                opening.isDeferred = true
+                let rest = unsafe UnsafeMutableRawBufferPointer(rebasing: bytes[consumed...])
+                unsafe keepEarly(rest, of: opening, on: connection)
             }
         }
     }
 
     // MARK: WebSocket requests
+
+    /// The application has not decided: frames that were on their way wait for it.
+    ///
+    /// Reading goes on, so that the client's end is seen at once, unless it sends and sends.
+    private func keepEarly(
+        _ bytes: UnsafeMutableRawBufferPointer,
+        of opening: Opening,
+        on connection: Connection
+    ) {
+        unsafe opening.early.append(contentsOf: bytes)
+        if opening.early.count > Opening.earlyByteCountMax { connection.pauses.insert(.decision) }
+    }
 
     /// Asks the application.
     ///
@@ -74,6 +86,7 @@ extension ConnectionDriver where Ring: ~Copyable {
             reject(request, with: .noHandler)
             return
         }
+        server.asked(request)
         do {
             try handler(request)
         } catch {
@@ -134,9 +147,10 @@ extension ConnectionDriver where Ring: ~Copyable {
     /// The time for the request and its answer is over.
     func openingTimedOut(_ connection: Connection) {
         guard let opening = connection.opening else { return }
-        if let request = opening.request {
+        guard opening.request == nil else {
             counters.handshakesTimedOut += 1
-            reject(request, with: .unavailable(reason: "the request was not decided in time"))
+            counters.handshakesRefused += 1
+            refuse(connection, with: .unavailable(reason: "the request was not decided in time"))
             return
         }
         if case .required = opening.preface {
@@ -181,8 +195,8 @@ extension ConnectionDriver: RequestOwner where Ring: ~Copyable {
         )
         connection.stage = .open
         connection.webSocket = webSocket
-        request.connection = nil
-        if connection.pauses.contains(.decision) {
+        request.resolve()
+        if connection.opening?.isDeferred == true {
             resumed.append(connection)
         } else {
             connection.opening = nil
@@ -196,10 +210,8 @@ extension ConnectionDriver: RequestOwner where Ring: ~Copyable {
 
     func reject(_ request: WebSocketRequest, with refusal: Refusal) {
         guard let connection = request.connection, connection.stage == .opening else { return }
-        request.connection = nil
+        request.resolve()
         counters.handshakesRefused += 1
-        connection.pauses.remove(.decision)
         refuse(connection, with: refusal)
-        updateReceiving(on: connection)
     }
 }

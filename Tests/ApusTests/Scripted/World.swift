@@ -131,6 +131,7 @@ final class World {
         #expect(gauges == [], "seed \(ring.seed)", sourceLocation: sourceLocation)
         #expect(ring.sockets.isEmpty, "seed \(ring.seed)", sourceLocation: sourceLocation)
         #expect(server.connections.isEmpty, "seed \(ring.seed)", sourceLocation: sourceLocation)
+        #expect(server.pendingRequests.isEmpty, "seed \(ring.seed)", sourceLocation: sourceLocation)
         #expect(driver.deadlines.isEmpty, "seed \(ring.seed)", sourceLocation: sourceLocation)
         #expect(ring.misuses == [], sourceLocation: sourceLocation)
     }
