@@ -220,7 +220,7 @@ import Testing
             var random = SplitMix(seed: seed)
             for round in 0..<60 {
                 var bytes = round % 2 == 0 ? Self.line : Self.block
-                let place = Int.random(in: 0..<(round % 2 == 0 ? 15 : 15), using: &random)
+                let place = Int.random(in: 0..<15, using: &random)
                 bytes[place] ^= 1 << UInt8.random(in: 0..<8, using: &random)
                 let peer = gate.world.connect(from: "10.0.0.1")
                 let cut = Int.random(in: 0...bytes.count, using: &random)

@@ -62,7 +62,7 @@ import Testing
                 for offer in request.requestedProtocols { #expect(!offer.contains("/")) }
                 do throws(WebSocketError) {
                     try request.accept(
-                        protocol: request.requestedProtocols.randomElement(),
+                        protocol: request.requestedProtocols.last,
                         origin: request.origin
                     )
                     acceptCount += 1

@@ -128,6 +128,11 @@ WRONG = {
         {400, None},
     ),
     "H18 SSH banner": (b"SSH-2.0-OpenSSH_9.2p1 Debian-2\r\n", {400, None}),
+    "H18 PROXY line": (b"PROXY TCP4 203.0.113.9 127.0.0.1 1 2\r\n" + request(), {400, None}),
+    "H18 PROXY block": (
+        b"\r\n\r\n\0\r\nQUIT\n\x21\x11\0\x0c" + bytes([203, 0, 113, 9] * 3) + request(),
+        {400, None},
+    ),
     "H18 random": (random.Random(18).randbytes(65536), {400, 414, 431, None}),
     "H18 zeros": (bytes(65536), {400, 414, 431, None}),
     "H18 UTF-16": ("GET / HTTP/1.1\r\n\r\n".encode("utf-16-le"), {400, None}),

@@ -91,6 +91,21 @@ def test_client_that_vanishes_is_logged_as_disconnected(server):
     server.output.wait(lambda line: line == "127.0.0.1 disconnected.", 2, start)
 
 
+def test_client_cannot_choose_its_address(server):
+    start = len(server.output.lines)
+    peer = server.connect(
+        wire.request(
+            Sec_WebSocket_Protocol="example",
+            X_Forwarded_For="203.0.113.9",
+            Forwarded="for=203.0.113.9",
+            X_Real_IP="203.0.113.9",
+        )
+    )
+    peer.reset()
+    (line,) = server.output.wait(lambda line: "disconnected" in line, 2, start)
+    assert line == "127.0.0.1 disconnected."
+
+
 def test_origin_cannot_forge_output(server):
     start = len(server.output.lines)
     with wire.Peer(server.port) as peer:
