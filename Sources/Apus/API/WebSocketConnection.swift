@@ -19,6 +19,19 @@ public enum SendResult: Hashable, Sendable {
     case closed
 }
 
+/// The pong that answers a ping by itself.
+public struct AutomaticPong: Sendable {
+    /// Whether ``cancel()`` was called.
+    public private(set) var isCanceled = false
+
+    init() {}
+
+    /// No pong goes out for this ping.
+    public mutating func cancel() {
+        isCanceled = true
+    }
+}
+
 /// An open WebSocket connection.
 ///
 /// Its handlers run on the worker's loop, one at a time, in the order in which things happened. An
@@ -28,7 +41,7 @@ public final class WebSocketConnection {
     let machine: Pinned<ConnectionStateMachine>
     let server: WebSocketServer
     /// Strong, since a let costs no reference counting; the cycle ends when the socket is closed.
-    private let owner: any WebSocketOwner
+    let owner: any WebSocketOwner
 
     /// The socket; nil when it is closed.
     var transport: Connection?
@@ -36,13 +49,15 @@ public final class WebSocketConnection {
     var assembly = MessageAssembly()
     /// Where it stands among the server's connections.
     var index = -1
+    /// What the application keeps with it.
+    var values: [ObjectIdentifier: Any] = [:]
 
     /// What the application wants to hear of.
     struct Handlers {
         var message: (@WorkerActor (borrowing WebSocketMessage) throws -> Void)?
         var drain: (@WorkerActor () throws -> Void)?
         var close: (@WorkerActor (CloseCode, String) throws -> Void)?
-        var ping: (@WorkerActor ([UInt8]) throws -> Void)?
+        var ping: (@WorkerActor ([UInt8], inout AutomaticPong) throws -> Void)?
         var pong: (@WorkerActor ([UInt8]) throws -> Void)?
     }
 
@@ -91,8 +106,18 @@ public final class WebSocketConnection {
         handlers?.close = handler
     }
 
-    /// Called with the payload of every ping; the pong goes out by itself.
+    /// Called with the payload of every ping; the pong goes out by itself when it returns.
     public func onPing(_ handler: @escaping @WorkerActor ([UInt8]) throws -> Void) {
+        handlers?.ping = { payload, _ in try handler(payload) }
+    }
+
+    /// Called with the payload of every ping and the pong that goes out by itself when it returns,
+    /// unless it is canceled: then answering is up to you.
+    ///
+    /// RFC 6455 §5.5.2 wants an answer as soon as is practical, to this ping or to a later one.
+    public func onPing(
+        _ handler: @escaping @WorkerActor ([UInt8], inout AutomaticPong) throws -> Void
+    ) {
         handlers?.ping = handler
     }
 
@@ -105,6 +130,28 @@ public final class WebSocketConnection {
     public func onDrain(_ handler: @escaping @WorkerActor () throws -> Void) {
         handlers?.drain = handler
     }
+
+    // MARK: Receiving
+
+    /// Receives nothing more until ``resume()``: no handler is called for what the peer sends.
+    ///
+    /// What has come already is kept in order, at most what one or two receives brought, and TCP
+    /// makes the peer wait. Its pings are not answered and its Close is not seen meanwhile. Keepalive
+    /// does not drop a paused connection, so a peer that vanishes is noticed after ``resume()`` only,
+    /// or by what is sent to it; should the kernel say that the connection is broken, it ends with
+    /// 1006 and what was kept is lost. ``close()`` resumes, since the peer's Close is awaited, but no
+    /// message is received any more.
+    public func pause() {
+        owner.pause(self)
+    }
+
+    /// Goes on where ``pause()`` stopped; before the worker's next wait, not within this call.
+    public func resume() {
+        owner.resume(self)
+    }
+
+    /// Whether ``pause()`` holds.
+    public var isPaused: Bool { transport?.pauses.contains(.application) ?? false }
 
     // MARK: Sending
 
@@ -221,4 +268,8 @@ protocol WebSocketOwner: AnyObject {
     func close(_ webSocket: WebSocketConnection, _ code: CloseCode, reason: String)
 
     func drop(_ webSocket: WebSocketConnection, reason: String)
+
+    func pause(_ webSocket: WebSocketConnection)
+
+    func resume(_ webSocket: WebSocketConnection)
 }

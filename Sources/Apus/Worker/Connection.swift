@@ -33,6 +33,10 @@ final class Connection {
         static let backpressure = ReadPauses(rawValue: 1)
         /// The application has not decided about the request, and the client does not wait for it.
         static let decision = ReadPauses(rawValue: 2)
+        /// The application wants nothing for now.
+        static let application = ReadPauses(rawValue: 4)
+        /// What came before is held, and has to be read first.
+        static let held = ReadPauses(rawValue: 8)
     }
 
     let socket: Int32
@@ -60,6 +64,8 @@ final class Connection {
     var hasWaited = false
 
     var pauses = ReadPauses()
+    /// What came while the application had paused.
+    var held: HeldInput?
     var peerHasEnded = false
 
     /// Whether the connection is on the list of those to flush this turn.

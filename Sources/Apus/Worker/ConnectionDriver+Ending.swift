@@ -19,6 +19,8 @@ extension ConnectionDriver: WebSocketOwner where Ring: ~Copyable {
         webSocket.assembly.removeAll(to: &messageBuffers.value)
         appendClose(code, reason: reason, on: connection)
         deadlines.set(webSocket.machine.value.deadline, slot: Int(connection.slot))
+        // The peer's Close is waited for.
+        resume(webSocket)
     }
 
     /// We give the connection up: a Close with the code goes out, then the transport ends.
@@ -98,6 +100,7 @@ extension ConnectionDriver where Ring: ~Copyable {
         endingCount += 1
         let goneHandler = leaveOpening(connection)
         connection.pauses = []
+        connection.held = nil
         // The machine's deadline may run since our Close: a peer cannot prolong its own end.
         let deadline = connection.webSocket?.machine.value.deadline
         deadlines.set(
@@ -134,6 +137,7 @@ extension ConnectionDriver where Ring: ~Copyable {
         case .finishing, .lingering: break
         }
         connection.stage = .dropping
+        connection.held = nil
         let goneHandler = leaveOpening(connection)
         deadlines.set(nil, slot: Int(connection.slot))
         connection.output.value.removeAll(to: &outputPool.value)
@@ -191,6 +195,10 @@ extension ConnectionDriver where Ring: ~Copyable {
     private func webSocketTimerFired(on connection: Connection) {
         guard let webSocket = connection.webSocket else { return }
         let slot = Int(connection.slot)
+        // Of a peer that is not read from, silence says nothing.
+        if connection.pauses.contains(.application) {
+            webSocket.machine.value.peerMadeProgress(at: now)
+        }
         switch webSocket.machine.value.timerFired(at: now) {
         case .wait(let until):
             deadlines.set(until, slot: slot)

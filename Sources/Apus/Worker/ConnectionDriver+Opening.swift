@@ -99,10 +99,15 @@ extension ConnectionDriver where Ring: ~Copyable {
         }
     }
 
-    /// The early frames of requests that were accepted after their handler had returned.
+    /// The early frames of requests that were accepted after their handler had returned, and what
+    /// was held of connections that go on.
     func readEarlyFrames() {
         while let connection = resumed.popLast() {
-            guard connection.stage == .open, let opening = connection.opening else { continue }
+            guard connection.stage == .open else { continue }
+            guard let opening = connection.opening else {
+                readHeldFrames(on: connection)
+                continue
+            }
             connection.opening = nil
             connection.pauses.remove(.decision)
             unsafe opening.early.withUnsafeMutableBytes {

@@ -60,6 +60,11 @@ extension ConnectionDriver where Ring: ~Copyable {
         on connection: Connection
     ) {
         guard let webSocket = connection.webSocket else { return }
+        guard connection.pauses.isDisjoint(with: [.application, .held]) else {
+            unsafe hold(bytes, from: start, on: connection)
+            return
+        }
+        readingSlot = connection.slot
         var span = unsafe MutableSpan<UInt8>(_unsafeBytes: bytes)
         var position = start
         repeat {
@@ -71,10 +76,12 @@ extension ConnectionDriver where Ring: ~Copyable {
             ) {
                 unsafe perform(action, with: bytes, for: webSocket, on: connection)
             }
-        } while position < span.count
+        } while position < span.count && !batch.value.isHeld
+        readingSlot = .max
+        if batch.value.isHeld { unsafe hold(bytes, from: position, on: connection) }
     }
 
-    private func perform(
+    func perform(
         _ action: ConnectionAction,
         with bytes: UnsafeMutableRawBufferPointer,
         for webSocket: WebSocketConnection,
@@ -84,10 +91,7 @@ extension ConnectionDriver where Ring: ~Copyable {
         case .message(let part):
             unsafe deliver(part, of: bytes, to: webSocket, on: connection)
         case .ping:
-            appendPong(batch.value.controlPayload, on: connection)
-            tell(webSocket, on: connection) {
-                try webSocket.handlers?.ping?(batch.value.controlPayload)
-            }
+            answerPing(batch.value.controlPayload, for: webSocket, on: connection)
         case .pong:
             tell(webSocket, on: connection) {
                 try webSocket.handlers?.pong?(batch.value.controlPayload)
@@ -112,6 +116,21 @@ extension ConnectionDriver where Ring: ~Copyable {
             end(webSocket, on: connection)
             finish(connection)
         }
+    }
+
+    /// The pong goes out behind what the handler sends, unless it cancels that or closes.
+    private func answerPing(
+        _ payload: [UInt8],
+        for webSocket: WebSocketConnection,
+        on connection: Connection
+    ) {
+        if let handler = webSocket.handlers?.ping {
+            var pong = AutomaticPong()
+            tell(webSocket, on: connection) { try handler(payload, &pong) }
+            guard !pong.isCanceled, connection.stage == .open, webSocket.machine.value.isOpen
+            else { return }
+        }
+        appendPong(payload, on: connection)
     }
 
     /// A message that lies whole in the receive buffer is lent; others are put together first.
@@ -182,8 +201,10 @@ extension ConnectionDriver where Ring: ~Copyable {
         fail(webSocket, on: connection, .internalError, "internal error")
     }
 
-    private func peerEnded(_ connection: Connection) {
+    func peerEnded(_ connection: Connection) {
         connection.peerHasEnded = true
+        // What it sent before its end is read before its end is told.
+        guard connection.held == nil else { return }
         switch connection.stage {
         case .opening, .lingering:
             drop(connection)

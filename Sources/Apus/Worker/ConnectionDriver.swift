@@ -38,6 +38,8 @@ final class ConnectionDriver<Ring: RingVerbs & ~Copyable> {
     let sendScratch = SendScratch()
     /// What the bytes that are being read hold; one is enough, since reading them is never nested.
     let batch = Pinned(ReceivedBatch())
+    /// The slot of the connection whose bytes are being read; an impossible one for none.
+    var readingSlot = UInt32.max
 
     /// The time of this turn.
     var now: Instant
@@ -53,7 +55,7 @@ final class ConnectionDriver<Ring: RingVerbs & ~Copyable> {
     var riding: [Connection] = []
     /// Connections whose output goes out with the next wait.
     var ringSends: [Connection] = []
-    /// Connections whose early frames can be read now that they were accepted.
+    /// Connections whose early frames can be read now that they were accepted, or that go on.
     var resumed: [Connection] = []
 
     /// Which accept operations are in flight, ``WorkerListener/acceptsInFlightMax`` per listener.

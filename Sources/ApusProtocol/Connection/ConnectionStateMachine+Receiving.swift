@@ -84,6 +84,8 @@ extension ConnectionStateMachine {
                 return peerClosed(code, reason: batch.controlPayload, at: now)
             }
         }
+        // There may be more, for later.
+        guard !batch.isHeld else { return nil }
         // What our Close overtook, while the batch was handled, is decoded once more: then it counts
         // only if it is broken in itself.
         if let violation = batch.violation, !isClosed, batch.wasOpen == isOpen {

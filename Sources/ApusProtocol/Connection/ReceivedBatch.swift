@@ -12,7 +12,9 @@ public struct ReceivedBatch: ~Copyable {
     var violation: ProtocolViolation?
     /// Whether our own Close had not gone out when the bytes were decoded.
     var wasOpen = true
+    /// No event is behind the largest number: that is how a batch is held without a further check.
     private var nextIndex = 0
+    private var heldIndex = 0
 
     /// The unmasked payload of the ping or pong that the last action is about, up to 125 bytes.
     public private(set) var controlPayload: [UInt8] = []
@@ -20,6 +22,22 @@ public struct ReceivedBatch: ~Copyable {
     /// Room for what `capacity` events need, at least one.
     public init(capacity: Int = 64) {
         events = DecodedEvents(capacity: capacity)
+    }
+
+    /// Hands nothing more out until ``release()``: whoever handles it wants to go on later.
+    public mutating func hold() {
+        guard !isHeld else { return }
+        heldIndex = nextIndex
+        nextIndex = .max
+    }
+
+    /// Whether what it has left is held.
+    public var isHeld: Bool { nextIndex == .max }
+
+    /// Goes on where ``hold()`` stopped it.
+    public mutating func release() {
+        guard isHeld else { return }
+        nextIndex = heldIndex
     }
 
     mutating func removeAll() {
