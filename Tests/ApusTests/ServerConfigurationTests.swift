@@ -30,6 +30,7 @@ import Testing
     @Test(arguments: [
         ("maxSendQueue", with(\.maxSendQueue, 0)),
         ("maxReceivedFrameSize", with(\.maxReceivedFrameSize, .max)),
+        ("fragmentationThreshold", with(\.fragmentationThreshold, 0)),
         ("maxConnections", with(\.maxConnections, -1)),
         ("maxFragments", with(\.maxFragments, .max)),
         ("keepaliveInterval", with(\.keepaliveInterval, .seconds(0))),

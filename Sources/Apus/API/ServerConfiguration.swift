@@ -19,6 +19,15 @@ public struct ServerConfiguration: Sendable {
     /// A message that finds nothing waiting is taken whatever its size.
     public var maxSendQueue = 4 << 20
 
+    /// Whether messages over ``fragmentationThreshold`` are sent in several frames.
+    ///
+    /// It is off: RFC 6455 §5.4 is for senders that do not know a message's length, and minimal clients
+    /// may expect one frame. WebSocket-Node has it on.
+    public var fragmentOutgoingMessages = false
+
+    /// The largest payload of a frame of a message that is sent in several, in bytes.
+    public var fragmentationThreshold = 16 << 10
+
     /// The most connections of one worker; further ones get a 503, and 0 sets no limit.
     public var maxConnections = 0
 
@@ -86,6 +95,7 @@ public struct ServerConfiguration: Sendable {
             ("maxReceivedMessageSize", maxReceivedMessageSize, 1...Self.byteCountMax),
             ("maxFragments", maxFragments, 1...Int(UInt32.max)),
             ("maxSendQueue", maxSendQueue, 1...Self.byteCountMax),
+            ("fragmentationThreshold", fragmentationThreshold, 1...Self.byteCountMax),
             ("maxConnections", maxConnections, 0...Int(Int32.max)),
         ]
         for (name, value, range) in ranges where !range.contains(value) {
@@ -111,6 +121,9 @@ public struct ServerConfiguration: Sendable {
         }
         return nil
     }
+
+    /// The largest message that is sent in one frame.
+    var fragmentByteCountMax: Int { fragmentOutgoingMessages ? fragmentationThreshold : .max }
 
     var connections: ConnectionConfiguration {
         ConnectionConfiguration(

@@ -53,7 +53,7 @@ public protocol HTTPStatusError: Error {
     var reason: String { get }
 }
 
-/// Why a request could not be accepted or rejected, or a connection not be closed, as asked.
+/// What was asked of a request or a connection cannot be, and why.
 public enum WebSocketError: Error, Hashable, Sendable {
     /// It was accepted or rejected before.
     case alreadyDecided
@@ -66,4 +66,7 @@ public enum WebSocketError: Error, Hashable, Sendable {
 
     /// A code that an endpoint must not send, RFC 6455 §7.4.
     case invalidCloseCode(UInt16)
+
+    /// A frame or a message may not begin here: the rule that it would break.
+    case invalidFrame(String)
 }

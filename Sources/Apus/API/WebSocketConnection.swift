@@ -4,21 +4,6 @@
 public import ApusCodec
 import ApusProtocol
 
-/// What became of a message that was given to be sent.
-public enum SendResult: Hashable, Sendable {
-    /// It is with the kernel, or will be at the end of this turn.
-    case sent
-
-    /// The peer reads slower than is sent: it waits, see ``WebSocketConnection/bufferedAmount``.
-    case queued
-
-    /// More would wait than the limit allows: it is lost, and the connection closes with 1008.
-    case overLimit
-
-    /// The connection is closing or closed: it is lost.
-    case closed
-}
-
 /// The pong that answers a ping by itself.
 public struct AutomaticPong: Sendable {
     /// Whether ``cancel()`` was called.
@@ -47,6 +32,8 @@ public final class WebSocketConnection {
     var transport: Connection?
     /// A message that has come in part.
     var assembly = MessageAssembly()
+    /// What has begun to be sent of a message whose end has not.
+    var openMessage = OpenMessage.none
     /// Where it stands among the server's connections.
     var index = -1
     /// What the application keeps with it.
@@ -153,48 +140,6 @@ public final class WebSocketConnection {
     /// Whether ``pause()`` holds.
     public var isPaused: Bool { transport?.pauses.contains(.application) ?? false }
 
-    // MARK: Sending
-
-    /// Sends a text message.
-    @discardableResult
-    public func sendUTF(_ text: String) -> SendResult {
-        var text = text
-        return text.withUTF8 { unsafe owner.send(.text, UnsafeRawBufferPointer($0), on: self) }
-    }
-
-    /// Sends a binary message.
-    @discardableResult
-    public func sendBytes(_ bytes: [UInt8]) -> SendResult {
-        unsafe bytes.withUnsafeBytes { unsafe owner.send(.binary, $0, on: self) }
-    }
-
-    /// Sends a binary message; the bytes are borrowed for the call.
-    @discardableResult
-    public func sendBytes(_ bytes: Span<UInt8>) -> SendResult {
-        unsafe bytes.withUnsafeBytes { unsafe owner.send(.binary, $0, on: self) }
-    }
-
-    /// Sends a message that was received, on this or on another connection, as it is.
-    @discardableResult
-    public func send(_ message: borrowing WebSocketMessage) -> SendResult {
-        unsafe owner.send(message.kind == .text ? .text : .binary, message.bytes, on: self)
-    }
-
-    /// Sends a ping with at most 125 bytes; of more, the first 125.
-    @discardableResult
-    public func ping(_ payload: [UInt8] = []) -> SendResult {
-        unsafe payload.prefix(125).withUnsafeBytes { unsafe owner.send(.ping, $0, on: self) }
-    }
-
-    /// Sends an unsolicited pong, RFC 6455 §5.5.3, with at most 125 bytes; of more, the first 125.
-    @discardableResult
-    public func pong(_ payload: [UInt8] = []) -> SendResult {
-        unsafe payload.prefix(125).withUnsafeBytes { unsafe owner.send(.pong, $0, on: self) }
-    }
-
-    /// How many bytes wait because the peer has not read what was sent before.
-    public var bufferedAmount: Int { transport?.output.value.byteCount ?? 0 }
-
     // MARK: Closing
 
     /// Closes with 1000: what was sent before goes out first, and the peer's Close is awaited.
@@ -265,7 +210,13 @@ protocol WebSocketOwner: AnyObject {
         on webSocket: WebSocketConnection
     ) -> SendResult
 
-    func close(_ webSocket: WebSocketConnection, _ code: CloseCode, reason: String)
+    func sendFrame(
+        _ header: FrameHeader,
+        _ payload: UnsafeRawBufferPointer,
+        on webSocket: WebSocketConnection
+    ) -> SendResult
+
+    func close(_ webSocket: WebSocketConnection, _ code: CloseCode?, reason: String)
 
     func drop(_ webSocket: WebSocketConnection, reason: String)
 

@@ -11,7 +11,7 @@ import Logging
 extension ConnectionDriver: WebSocketOwner where Ring: ~Copyable {
 
     /// The application closes: our Close goes out, the peer's is awaited.
-    func close(_ webSocket: WebSocketConnection, _ code: CloseCode, reason: String) {
+    func close(_ webSocket: WebSocketConnection, _ code: CloseCode?, reason: String) {
         guard let connection = webSocket.transport,
             webSocket.machine.value.close(at: now)
         else { return }

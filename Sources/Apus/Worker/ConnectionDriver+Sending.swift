@@ -21,14 +21,38 @@ extension ConnectionDriver where Ring: ~Copyable {
         guard let connection = webSocket.transport, connection.stage == .open,
             webSocket.machine.value.isOpen
         else { return .closed }
-        if !hasRoom(for: payload.count, on: connection) {
-            guard connection.stage == .open, webSocket.machine.value.isOpen else { return .closed }
-            counters.sendQueueOverflows += 1
-            fail(webSocket, on: connection, .policyViolation, "send queue over its limit")
-            return .overLimit
+        if webSocket.openMessage != .none || payload.count > fragmentByteCountMax,
+            !opcode.isControl
+        {
+            return unsafe sendFragments(opcode, payload, on: webSocket, connection)
         }
-        if !opcode.isControl { counters.messagesSent += 1 }
         let header = FrameHeader(opcode: opcode, payloadByteCount: UInt64(payload.count))
+        return unsafe send(header, payload, on: webSocket, connection)
+    }
+
+    /// A frame that may come where it does.
+    func sendFrame(
+        _ header: FrameHeader,
+        _ payload: UnsafeRawBufferPointer,
+        on webSocket: WebSocketConnection
+    ) -> SendResult {
+        guard let connection = webSocket.transport, connection.stage == .open,
+            webSocket.machine.value.isOpen
+        else { return .closed }
+        return unsafe send(header, payload, on: webSocket, connection)
+    }
+
+    @inline(__always)
+    private func send(
+        _ header: FrameHeader,
+        _ payload: UnsafeRawBufferPointer,
+        on webSocket: WebSocketConnection,
+        _ connection: Connection
+    ) -> SendResult {
+        if !hasRoom(for: payload.count, on: connection) {
+            return overflowed(webSocket, connection)
+        }
+        if header.isFinal, !header.opcode.isControl { counters.messagesSent += 1 }
         if payload.count >= uncopiedByteCountMin, !connection.isAwaitingWritable {
             unsafe sendUncopied(header, payload, on: connection)
             guard connection.stage == .open else { return .closed }
@@ -39,6 +63,41 @@ extension ConnectionDriver where Ring: ~Copyable {
         guard connection.isAwaitingWritable else { return .sent }
         pauseIfBehind(connection)
         return .queued
+    }
+
+    /// A message in frames of at most so many bytes.
+    private func sendFragments(
+        _ opcode: Opcode,
+        _ payload: UnsafeRawBufferPointer,
+        on webSocket: WebSocketConnection,
+        _ connection: Connection
+    ) -> SendResult {
+        guard webSocket.openMessage == .none else { return .messageOpen }
+        if !hasRoom(for: payload.count, on: connection) {
+            return overflowed(webSocket, connection)
+        }
+        counters.messagesSent += 1
+        unsafe connection.output.value.append(
+            opcode,
+            payload,
+            fragmentByteCountMax: fragmentByteCountMax,
+            from: &outputPool.value
+        )
+        markDirty(connection)
+        guard connection.isAwaitingWritable else { return .sent }
+        pauseIfBehind(connection)
+        return .queued
+    }
+
+    /// More would wait than may.
+    private func overflowed(
+        _ webSocket: WebSocketConnection,
+        _ connection: Connection
+    ) -> SendResult {
+        guard connection.stage == .open, webSocket.machine.value.isOpen else { return .closed }
+        counters.sendQueueOverflows += 1
+        fail(webSocket, on: connection, .policyViolation, "send queue over its limit")
+        return .overLimit
     }
 
     /// Whether so much more may wait; what only waits for the end of the turn goes out for it.

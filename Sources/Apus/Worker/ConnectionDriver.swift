@@ -23,6 +23,7 @@ final class ConnectionDriver<Ring: RingVerbs & ~Copyable> {
     let ring: Ring
     let configuration: ServerConfiguration
     let connectionConfiguration: ConnectionConfiguration
+    let fragmentByteCountMax: Int
     let listeners: [WorkerListener]
     let logger: Logger
 
@@ -83,6 +84,7 @@ final class ConnectionDriver<Ring: RingVerbs & ~Copyable> {
         self.ring = ring
         self.configuration = configuration
         connectionConfiguration = configuration.connections
+        fragmentByteCountMax = configuration.fragmentByteCountMax
         self.listeners = listeners
         self.logger = logger
         self.now = now

@@ -52,7 +52,12 @@ final class LoopExecutor: SerialExecutor {
 
     /// The runtime asks where it cannot tell: in synchronous code below the loop.
     func checkIsolated() {
+        precondition(isCurrent, "this is not the worker's thread")
+    }
+
+    /// Whether the calling thread runs the loop, or there is none yet.
+    var isCurrent: Bool {
         let loop = thread.load(ordering: .relaxed)
-        precondition(loop == 0 || loop == UInt(pthread_self()), "this is not the worker's thread")
+        return loop == 0 || loop == UInt(pthread_self())
     }
 }

@@ -40,6 +40,32 @@ struct OutputQueue: ~Copyable {
         byteCount += count
     }
 
+    /// Appends one message in frames of at most so many bytes, which lie together; a copy.
+    mutating func append(
+        _ opcode: Opcode,
+        _ payload: UnsafeRawBufferPointer,
+        fragmentByteCountMax: Int,
+        from pool: inout OutputPool
+    ) {
+        let starts = stride(from: 0, to: max(1, payload.count), by: fragmentByteCountMax)
+        func header(at start: Int) -> FrameHeader {
+            FrameHeader(
+                isFinal: payload.count - start <= fragmentByteCountMax,
+                opcode: start == 0 ? opcode : .continuation,
+                payloadByteCount: UInt64(min(payload.count - start, fragmentByteCountMax))
+            )
+        }
+        let count = starts.reduce(payload.count) { $0 + header(at: $1).headerByteCount }
+        let chunk = unsafe chunk(for: count, from: &pool)
+        for start in starts {
+            let header = header(at: start)
+            let end = start + Int(header.payloadByteCount)
+            unsafe chunk.append(header)
+            unsafe chunk.append(UnsafeRawBufferPointer(rebasing: payload[start..<end]))
+        }
+        byteCount += count
+    }
+
     /// Appends bytes that are not ours to frame, or the rest of a frame in two parts; a copy.
     mutating func append(
         _ bytes: UnsafeRawBufferPointer,

@@ -52,3 +52,32 @@ import Testing
         }
     }
 }
+
+@Suite struct LiveFragments {
+    @Test func `large message in pieces arrives whole at a peer that stops and goes on`() throws {
+        try inWorker {
+            let world = try LiveWorld()
+            var connection: WebSocketConnection?
+            world.server.onRequest { connection = try $0.accept() }
+            let peer = try world.open(receiveBuffer: 4096)
+            let sender = try #require(connection)
+            peer.isReading = false
+            let writer = try sender.beginMessage(.binary)
+            let piece = (0..<100_000).map { UInt8(truncatingIfNeeded: $0 &* 7 &+ $0 >> 8) }
+            for number in 0..<30 {
+                #expect([.sent, .queued].contains(writer.write(piece)))
+                if number % 10 == 0 { sender.ping([UInt8(number)]) }
+                try world.turn()
+            }
+            writer.finish()
+            sender.sendUTF("end")
+            #expect(sender.bufferedAmount > 0)
+            peer.isReading = true
+            try world.run { peer.messages.last == Array("end".utf8) }
+            let data = peer.frames.filter { $0.opcode <= 2 }
+            #expect(data.dropLast().flatMap(\.payload) == (0..<30).flatMap { _ in piece })
+            #expect(data.map(\.opcode) == [2] + Array(repeating: 0, count: 30) + [1])
+            try world.drain()
+        }
+    }
+}

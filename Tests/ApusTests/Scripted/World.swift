@@ -78,6 +78,17 @@ final class World {
         return peer
     }
 
+    /// A world with one open connection, as both ends see it.
+    static func withConnection(
+        configure: (inout ServerConfiguration) -> Void = { _ in }
+    ) throws -> (world: World, connection: WebSocketConnection, peer: VirtualPeer) {
+        let world = World(configure: configure)
+        var connection: WebSocketConnection?
+        world.server.onRequest { connection = try $0.accept() }
+        let peer = try world.open()
+        return (world, try #require(connection), peer)
+    }
+
     // MARK: Time
 
     func turn() throws { try loop.turn() }

@@ -1,0 +1,67 @@
+// This source file is part of the Apus project
+// SPDX-License-Identifier: Apache-2.0
+
+import ApusCodec
+
+/// What became of a message that was given to be sent.
+public enum SendResult: Hashable, Sendable {
+    /// It is with the kernel, or will be at the end of this turn.
+    case sent
+
+    /// The peer reads slower than is sent: it waits, see ``WebSocketConnection/bufferedAmount``.
+    case queued
+
+    /// More would wait than the limit allows: it is lost, and the connection closes with 1008.
+    case overLimit
+
+    /// A fragmented message was begun and not finished: it is not sent, since nothing of another
+    /// message may come between, RFC 6455 §5.4.
+    case messageOpen
+
+    /// The connection is closing or closed: it is lost.
+    case closed
+}
+
+extension WebSocketConnection {
+    // MARK: Messages
+
+    /// Sends a text message.
+    @discardableResult
+    public func sendUTF(_ text: String) -> SendResult {
+        var text = text
+        return text.withUTF8 { unsafe owner.send(.text, UnsafeRawBufferPointer($0), on: self) }
+    }
+
+    /// Sends a binary message.
+    @discardableResult
+    public func sendBytes(_ bytes: [UInt8]) -> SendResult {
+        unsafe bytes.withUnsafeBytes { unsafe owner.send(.binary, $0, on: self) }
+    }
+
+    /// Sends a binary message; the bytes are borrowed for the call.
+    @discardableResult
+    public func sendBytes(_ bytes: Span<UInt8>) -> SendResult {
+        unsafe bytes.withUnsafeBytes { unsafe owner.send(.binary, $0, on: self) }
+    }
+
+    /// Sends a message that was received, on this or on another connection, as it is.
+    @discardableResult
+    public func send(_ message: borrowing WebSocketMessage) -> SendResult {
+        unsafe owner.send(message.kind == .text ? .text : .binary, message.bytes, on: self)
+    }
+
+    /// Sends a ping with at most 125 bytes; of more, the first 125.
+    @discardableResult
+    public func ping(_ payload: [UInt8] = []) -> SendResult {
+        unsafe payload.prefix(125).withUnsafeBytes { unsafe owner.send(.ping, $0, on: self) }
+    }
+
+    /// Sends an unsolicited pong, RFC 6455 §5.5.3, with at most 125 bytes; of more, the first 125.
+    @discardableResult
+    public func pong(_ payload: [UInt8] = []) -> SendResult {
+        unsafe payload.prefix(125).withUnsafeBytes { unsafe owner.send(.pong, $0, on: self) }
+    }
+
+    /// How many bytes wait because the peer has not read what was sent before.
+    public var bufferedAmount: Int { transport?.output.value.byteCount ?? 0 }
+}
