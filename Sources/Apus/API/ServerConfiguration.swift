@@ -14,6 +14,15 @@ public struct ServerConfiguration: Sendable {
     /// The most frames that one received message may come in; more: 1008.
     public var maxFragments = 16384
 
+    /// Whether messages are put together for ``WebSocketConnection/onMessage(_:)``.
+    ///
+    /// If not, ``WebSocketConnection/onFrame(_:)`` gets their parts as they come and `onMessage`
+    /// nothing, so that memory does not grow with a message. All limits hold all the same: raise
+    /// ``maxReceivedFrameSize`` and ``maxReceivedMessageSize`` for messages that are to be large. Unlike
+    /// with WebSocket-Node the order of frames and the UTF-8 of text are checked as always, and parts
+    /// come before the frame is complete.
+    public var assembleFragments = true
+
     /// The most bytes that wait for a peer which does not read; beyond, it is closed with 1008.
     ///
     /// A message that finds nothing waiting is taken whatever its size.

@@ -42,6 +42,7 @@ public final class WebSocketConnection {
     /// What the application wants to hear of.
     struct Handlers {
         var message: (@WorkerActor (borrowing WebSocketMessage) throws -> Void)?
+        var frame: (@WorkerActor (borrowing WebSocketFramePart) throws -> Void)?
         var drain: (@WorkerActor () throws -> Void)?
         var close: (@WorkerActor (CloseCode, String) throws -> Void)?
         var ping: (@WorkerActor ([UInt8], inout AutomaticPong) throws -> Void)?
@@ -78,10 +79,22 @@ public final class WebSocketConnection {
     // Those of a connection that is over already are not kept, and never called.
 
     /// Called with every message; it is borrowed until the handler returns.
+    ///
+    /// Not called where ``ServerConfiguration/assembleFragments`` is false.
     public func onMessage(
         _ handler: @escaping @WorkerActor (borrowing WebSocketMessage) throws -> Void
     ) {
         handlers?.message = handler
+    }
+
+    /// Called with the parts of messages as they come, borrowed until the handler returns.
+    ///
+    /// Only where ``ServerConfiguration/assembleFragments`` is false. A message whose connection ends
+    /// within it has no last part.
+    public func onFrame(
+        _ handler: @escaping @WorkerActor (borrowing WebSocketFramePart) throws -> Void
+    ) {
+        handlers?.frame = handler
     }
 
     /// Called once when the connection is over, with the code and reason that ended it.

@@ -142,6 +142,10 @@ extension ConnectionDriver where Ring: ~Copyable {
     ) {
         if part.payload.place == .received {
             let memory = unsafe UnsafeRawBufferPointer(rebasing: bytes[part.payload.range])
+            guard assemblesFragments else {
+                unsafe deliver(part, memory, to: webSocket, on: connection)
+                return
+            }
             if part.isFirst, part.isLast {
                 unsafe deliver(part.kind, memory, to: webSocket, on: connection)
                 return
@@ -170,6 +174,23 @@ extension ConnectionDriver where Ring: ~Copyable {
         guard let handler = webSocket.handlers?.message else { return }
         do {
             try handler(unsafe WebSocketMessage(kind: kind, borrowing: memory))
+        } catch {
+            handlerFailed(error, of: webSocket, on: connection)
+        }
+    }
+
+    /// A part of a message that is not put together.
+    private func deliver(
+        _ part: MessagePart,
+        _ memory: UnsafeRawBufferPointer,
+        to webSocket: WebSocketConnection,
+        on connection: Connection
+    ) {
+        if part.isLast { counters.messagesReceived += 1 }
+        turnMessageCount += 1
+        guard let handler = webSocket.handlers?.frame else { return }
+        do {
+            try handler(unsafe WebSocketFramePart(part, borrowing: memory))
         } catch {
             handlerFailed(error, of: webSocket, on: connection)
         }

@@ -24,6 +24,7 @@ final class ConnectionDriver<Ring: RingVerbs & ~Copyable> {
     let configuration: ServerConfiguration
     let connectionConfiguration: ConnectionConfiguration
     let fragmentByteCountMax: Int
+    let assemblesFragments: Bool
     let listeners: [WorkerListener]
     let logger: Logger
 
@@ -85,6 +86,7 @@ final class ConnectionDriver<Ring: RingVerbs & ~Copyable> {
         self.configuration = configuration
         connectionConfiguration = configuration.connections
         fragmentByteCountMax = configuration.fragmentByteCountMax
+        assemblesFragments = configuration.assembleFragments
         self.listeners = listeners
         self.logger = logger
         self.now = now

@@ -1,7 +1,7 @@
 // This source file is part of the Apus project
 // SPDX-License-Identifier: Apache-2.0
 
-import Apus
+@testable import Apus
 import ApusCodec
 import Testing
 
@@ -77,6 +77,54 @@ import Testing
             let data = peer.frames.filter { $0.opcode <= 2 }
             #expect(data.dropLast().flatMap(\.payload) == (0..<30).flatMap { _ in piece })
             #expect(data.map(\.opcode) == [2] + Array(repeating: 0, count: 30) + [1])
+            try world.drain()
+        }
+    }
+}
+
+@Suite struct LiveFrameParts {
+    @Test func `message of 64 MiB is received in parts without a buffer for it`() throws {
+        try inWorker {
+            let total = 64 << 20
+            let world = try LiveWorld {
+                $0.assembleFragments = false
+                $0.maxReceivedFrameSize = total
+                $0.maxReceivedMessageSize = total
+            }
+            var byteCount = 0
+            var largest = 0
+            var isCorrect = true
+            var isOver = false
+            world.server.onRequest { request in
+                try request.accept().onFrame { part in
+                    part.withBytes { bytes in
+                        for index in stride(from: 0, to: bytes.count, by: 997) {
+                            let expected = UInt8(truncatingIfNeeded: (byteCount + index) % 1021)
+                            if bytes[index] != expected { isCorrect = false }
+                        }
+                    }
+                    byteCount += part.byteCount
+                    largest = max(largest, part.byteCount)
+                    isOver = part.isLast
+                    #expect(world.driver.messageBuffers.value.lentCount == 0)
+                }
+            }
+            let peer = try world.open()
+            let size = (0..<8).reversed().map { UInt8(truncatingIfNeeded: total >> (8 * $0)) }
+            peer.write([0x82, 0xFF] + size + [0, 0, 0, 0])
+            let pattern = (0..<1021 * 256).map { UInt8(truncatingIfNeeded: $0 % 1021) }
+            var sent = 0
+            try world.run {
+                if sent < total {
+                    let start = sent % 1021
+                    let end = min(pattern.count, start + total - sent)
+                    sent += peer.write(Array(pattern[start..<end]))
+                }
+                return isOver
+            }
+            #expect(byteCount == total)
+            #expect(isCorrect)
+            #expect(largest <= 64 << 10)
             try world.drain()
         }
     }
