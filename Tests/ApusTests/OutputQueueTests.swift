@@ -110,6 +110,121 @@ import Testing
         #expect(pool.lentCount == 0)
     }
 
+    /// A message of the oracle: its frames, and whether it can be dropped while nothing was sent of it.
+    private struct Waiting {
+        var bytes: [UInt8]
+        var isMessage: Bool
+        var key: Int?
+        var isBegun = false
+    }
+
+    @Test(arguments: 1...40 as ClosedRange<UInt64>)
+    func `whole messages alone are dropped, oldest first, or by their keys`(seed: UInt64) {
+        var random = SplitMix(seed: seed)
+        var pool = OutputPool()
+        var queue = OutputQueue()
+        var oracle: [Waiting] = []
+        let hasKeys = seed.isMultiple(of: 2)
+        func header(_ opcode: Opcode, _ count: Int, isFinal: Bool = true) -> FrameHeader {
+            FrameHeader(isFinal: isFinal, opcode: opcode, payloadByteCount: UInt64(count))
+        }
+        func frame(_ header: FrameHeader, _ payload: [UInt8]) -> [UInt8] {
+            WireBytes(to: .client).frame(header.opcode, payload, isFinal: header.isFinal)
+        }
+        /// Appends a frame that is a message, or is none that can be dropped.
+        func append(_ header: FrameHeader, _ payload: [UInt8]) {
+            unsafe payload.withUnsafeBytes { unsafe queue.append(header, $0, from: &pool) }
+            let isMessage = header.isFinal && [.text, .binary].contains(header.opcode)
+            oracle.append(Waiting(bytes: frame(header, payload), isMessage: isMessage))
+        }
+        for _ in 0..<300 {
+            let length = random.chance(3) ? random.upTo(20_000) : random.upTo(300) - 1
+            let payload = (0..<length).map { _ in UInt8(truncatingIfNeeded: random.next()) }
+            switch random.upTo(12) {
+            case 1: append(header(.ping, length % 126), Array(payload.prefix(length % 126)))
+            case 2:
+                append(header(.text, length, isFinal: false), payload)
+                append(header(.ping, 0), [])
+                append(header(.continuation, length), payload)
+            case 3, 4:
+                let most = random.upTo(1000)
+                let key = hasKeys ? random.upTo(5) : nil
+                unsafe payload.withUnsafeBytes {
+                    unsafe queue.append(
+                        .binary,
+                        $0,
+                        fragmentByteCountMax: most,
+                        key: key,
+                        from: &pool
+                    )
+                }
+                var bytes: [UInt8] = []
+                for start in stride(from: 0, to: max(1, length), by: most) {
+                    let piece = Array(payload[start..<min(length, start + most)])
+                    let opcode = start == 0 ? Opcode.binary : .continuation
+                    bytes += frame(
+                        header(opcode, piece.count, isFinal: start + most >= length),
+                        piece
+                    )
+                }
+                for index in oracle.indices where oracle[index].key == key {
+                    oracle[index].key = nil
+                }
+                oracle.append(Waiting(bytes: bytes, isMessage: true, key: key))
+            case 5, 6:
+                var count = queue.isEmpty ? 0 : random.upTo(min(queue.byteCount, 5000))
+                queue.removeFirst(count, to: &pool)
+                while count > 0 {
+                    oracle[0].isBegun = true
+                    oracle[0].key = nil
+                    let taken = min(count, oracle[0].bytes.count)
+                    oracle[0].bytes.removeFirst(taken)
+                    if oracle[0].bytes.isEmpty { oracle.removeFirst() }
+                    count -= taken
+                }
+            case 7, 8:
+                if hasKeys {
+                    let key = random.upTo(5)
+                    let index = oracle.firstIndex { $0.key == key }
+                    let byteCount = index.map { oracle[$0].bytes.count } ?? 0
+                    #expect(queue.byteCount(of: key) == byteCount, "seed \(seed)")
+                    queue.remove(key, to: &pool)
+                    if let index { oracle.remove(at: index) }
+                } else {
+                    let index = oracle.firstIndex { $0.isMessage && !$0.isBegun }
+                    let isRemoved = queue.removeOldestMessage(to: &pool)
+                    #expect(isRemoved == (index != nil), "seed \(seed)")
+                    if let index { oracle.remove(at: index) }
+                }
+            default: append(header(random.chance(50) ? .text : .binary, length), payload)
+            }
+            let expected = oracle.flatMap(\.bytes)
+            #expect(queue.byteCount == expected.count, "seed \(seed)")
+            #expect(contents(queue) == expected, "seed \(seed)")
+            guard queue.byteCount == expected.count else { return }
+        }
+        while queue.removeOldestMessage(to: &pool) {}
+        queue.removeAll(to: &pool)
+        #expect(pool.lentCount == 0)
+    }
+
+    @Test func `rest of a frame that was sent in part is no message, what follows is`() {
+        var pool = OutputPool()
+        var queue = OutputQueue()
+        append([1, 2, 3], to: &queue, &pool)
+        append(pong([4]), to: &queue, &pool)
+        append([0x82, 1, 5], to: &queue, &pool)
+        append([0x81, 2, 6, 7], to: &queue, &pool)
+        let first = queue.removeOldestMessage(to: &pool)
+        #expect(first)
+        #expect(contents(queue) == [1, 2, 3] + pong([4]) + [0x81, 2, 6, 7])
+        queue.removeFirst(7, to: &pool)
+        let begun = queue.removeOldestMessage(to: &pool)
+        #expect(!begun)
+        queue.removeAll(to: &pool)
+        #expect(pool.lentCount == 0)
+    }
+
     @Test func `chunk that was given back is used again, large ones are not kept`() {
         var pool = OutputPool()
         let chunk = unsafe pool.take(10)

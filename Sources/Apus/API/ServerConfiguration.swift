@@ -23,10 +23,13 @@ public struct ServerConfiguration: Sendable {
     /// come before the frame is complete.
     public var assembleFragments = true
 
-    /// The most bytes that wait for a peer which does not read; beyond, it is closed with 1008.
+    /// The most bytes that wait for a peer which does not read; beyond, ``slowConsumerPolicy`` applies.
     ///
     /// A message that finds nothing waiting is taken whatever its size.
     public var maxSendQueue = 4 << 20
+
+    /// What happens to messages for which there is no room.
+    public var slowConsumerPolicy = SlowConsumerPolicy.close
 
     /// Whether messages over ``fragmentationThreshold`` are sent in several frames.
     ///

@@ -89,8 +89,8 @@ extension SendResult {
     /// Whether it was sent or will be.
     var isTaken: Bool {
         switch self {
-        case .sent, .queued: true
-        case .overLimit, .messageOpen, .closed: false
+        case .sent, .queued, .displaced: true
+        case .dropped, .overLimit, .messageOpen, .closed: false
         }
     }
 }

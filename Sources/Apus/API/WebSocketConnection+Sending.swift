@@ -11,6 +11,13 @@ public enum SendResult: Hashable, Sendable {
     /// The peer reads slower than is sent: it waits, see ``WebSocketConnection/bufferedAmount``.
     case queued
 
+    /// It waits, and messages that waited before it were dropped for it, see
+    /// ``SlowConsumerPolicy``.
+    case displaced
+
+    /// More would wait than the limit allows: it is dropped, see ``SlowConsumerPolicy``.
+    case dropped
+
     /// More would wait than the limit allows: it is lost, and the connection closes with 1008.
     case overLimit
 
@@ -49,6 +56,41 @@ extension WebSocketConnection {
     public func send(_ message: borrowing WebSocketMessage) -> SendResult {
         unsafe owner.send(message.kind == .text ? .text : .binary, message.bytes, on: self)
     }
+
+    // MARK: Messages with a key
+
+    /// Sends a text message; one with the same key that waits for a slow peer is dropped for it.
+    ///
+    /// The key counts with ``SlowConsumerPolicy/keepLatest`` alone.
+    @discardableResult
+    public func sendUTF(_ text: String, key: some Hashable) -> SendResult {
+        var text = text
+        return text.withUTF8 {
+            unsafe owner.send(.text, UnsafeRawBufferPointer($0), key: AnyHashable(key), on: self)
+        }
+    }
+
+    /// Sends a binary message; one with the same key that waits for a slow peer is dropped for it.
+    ///
+    /// The key counts with ``SlowConsumerPolicy/keepLatest`` alone.
+    @discardableResult
+    public func sendBytes(_ bytes: [UInt8], key: some Hashable) -> SendResult {
+        unsafe bytes.withUnsafeBytes {
+            unsafe owner.send(.binary, $0, key: AnyHashable(key), on: self)
+        }
+    }
+
+    /// Sends a message that was received; one with the same key that waits for a slow peer is
+    /// dropped for it.
+    ///
+    /// The key counts with ``SlowConsumerPolicy/keepLatest`` alone.
+    @discardableResult
+    public func send(_ message: borrowing WebSocketMessage, key: some Hashable) -> SendResult {
+        let opcode = message.kind == .text ? Opcode.text : .binary
+        return unsafe owner.send(opcode, message.bytes, key: AnyHashable(key), on: self)
+    }
+
+    // MARK: Control frames
 
     /// Sends a ping with at most 125 bytes; of more, the first 125.
     @discardableResult

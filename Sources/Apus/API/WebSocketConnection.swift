@@ -223,6 +223,13 @@ protocol WebSocketOwner: AnyObject {
         on webSocket: WebSocketConnection
     ) -> SendResult
 
+    func send(
+        _ opcode: Opcode,
+        _ payload: UnsafeRawBufferPointer,
+        key: AnyHashable,
+        on webSocket: WebSocketConnection
+    ) -> SendResult
+
     func sendFrame(
         _ header: FrameHeader,
         _ payload: UnsafeRawBufferPointer,

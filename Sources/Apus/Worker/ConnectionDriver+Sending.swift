@@ -49,8 +49,15 @@ extension ConnectionDriver where Ring: ~Copyable {
         on webSocket: WebSocketConnection,
         _ connection: Connection
     ) -> SendResult {
+        var isDisplacing = false
         if !hasRoom(for: payload.count, on: connection) {
-            return overflowed(webSocket, connection)
+            if let refusal = makeRoom(for: payload.count, webSocket, connection) {
+                // A piece of a message may come again, and a ping is none.
+                let isMessage = header.opcode == .text || header.opcode == .binary
+                if refusal == .dropped, isMessage, header.isFinal { counters.messagesDropped += 1 }
+                return refusal
+            }
+            isDisplacing = true
         }
         if header.isFinal, !header.opcode.isControl { counters.messagesSent += 1 }
         if payload.count >= uncopiedByteCountMin, !connection.isAwaitingWritable {
@@ -62,53 +69,19 @@ extension ConnectionDriver where Ring: ~Copyable {
         }
         guard connection.isAwaitingWritable else { return .sent }
         pauseIfBehind(connection)
-        return .queued
-    }
-
-    /// A message in frames of at most so many bytes.
-    private func sendFragments(
-        _ opcode: Opcode,
-        _ payload: UnsafeRawBufferPointer,
-        on webSocket: WebSocketConnection,
-        _ connection: Connection
-    ) -> SendResult {
-        guard webSocket.openMessage == .none else { return .messageOpen }
-        if !hasRoom(for: payload.count, on: connection) {
-            return overflowed(webSocket, connection)
-        }
-        counters.messagesSent += 1
-        unsafe connection.output.value.append(
-            opcode,
-            payload,
-            fragmentByteCountMax: fragmentByteCountMax,
-            from: &outputPool.value
-        )
-        markDirty(connection)
-        guard connection.isAwaitingWritable else { return .sent }
-        pauseIfBehind(connection)
-        return .queued
-    }
-
-    /// More would wait than may.
-    private func overflowed(
-        _ webSocket: WebSocketConnection,
-        _ connection: Connection
-    ) -> SendResult {
-        guard connection.stage == .open, webSocket.machine.value.isOpen else { return .closed }
-        counters.sendQueueOverflows += 1
-        fail(webSocket, on: connection, .policyViolation, "send queue over its limit")
-        return .overLimit
+        return isDisplacing ? .displaced : .queued
     }
 
     /// Whether so much more may wait; what only waits for the end of the turn goes out for it.
-    private func hasRoom(for byteCount: Int, on connection: Connection) -> Bool {
-        func fits() -> Bool {
-            let queued = connection.output.value.byteCount
-            return queued == 0 || queued + byteCount <= configuration.maxSendQueue
-        }
-        if fits() { return true }
+    func hasRoom(for byteCount: Int, on connection: Connection) -> Bool {
+        if fits(byteCount, on: connection) { return true }
         flushNow(connection)
-        return connection.stage == .open && fits()
+        return connection.stage == .open && fits(byteCount, on: connection)
+    }
+
+    func fits(_ byteCount: Int, on connection: Connection) -> Bool {
+        let queued = connection.output.value.byteCount
+        return queued == 0 || queued + byteCount <= configuration.maxSendQueue
     }
 
     /// Queued bytes, header and payload in one system call; what does not fit is copied and queued.
@@ -173,7 +146,7 @@ extension ConnectionDriver where Ring: ~Copyable {
         }
     }
 
-    private func markDirty(_ connection: Connection) {
+    func markDirty(_ connection: Connection) {
         guard !connection.isDirty, !connection.isAwaitingWritable else { return }
         connection.isDirty = true
         dirty.append(connection)
@@ -350,7 +323,7 @@ extension ConnectionDriver where Ring: ~Copyable {
         pauseIfBehind(connection)
     }
 
-    private func pauseIfBehind(_ connection: Connection) {
+    func pauseIfBehind(_ connection: Connection) {
         guard connection.stage == .open, !connection.pauses.contains(.backpressure),
             connection.output.value.byteCount > readPauseByteCount
         else { return }

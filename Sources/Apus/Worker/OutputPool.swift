@@ -7,9 +7,14 @@ import ApusCodec
 @unsafe
 struct OutputChunk {
     var next: UnsafeMutablePointer<OutputChunk>?
+    var previous: UnsafeMutablePointer<OutputChunk>?
     let capacity: Int
     var start = 0
     var end = 0
+    /// Where a frame begins; what is before it is no message that can be dropped.
+    var searchStart = 0
+    /// Whether it holds one message that another one with the same key replaces.
+    var key: AnyHashable?
 }
 
 typealias OutputChunkPointer = UnsafeMutablePointer<OutputChunk>
@@ -49,6 +54,58 @@ extension OutputChunkPointer {
     func clear() {
         unsafe pointee.start = 0
         unsafe pointee.end = 0
+        unsafe pointee.searchStart = 0
+    }
+
+    /// Where the first whole message lies of which nothing was sent; nil if there is none.
+    ///
+    /// What is passed over is not looked at again: it was sent or begun, or is no message.
+    func nextMessage() -> Range<Int>? {
+        while unsafe pointee.searchStart < pointee.end {
+            let start = unsafe pointee.searchStart
+            var (frame, end) = unsafe frame(at: start)
+            if unsafe start >= pointee.start, frame.opcode == .text || frame.opcode == .binary {
+                while unsafe !frame.isFinal && end < pointee.end {
+                    let next = unsafe self.frame(at: end)
+                    // One with a control frame inside is left alone.
+                    guard next.header.opcode == .continuation else { break }
+                    (frame, end) = next
+                }
+                if frame.isFinal { return start..<end }
+            }
+            unsafe pointee.searchStart = end
+        }
+        return nil
+    }
+
+    /// Takes out bytes of which none was sent.
+    func remove(_ range: Range<Int>) {
+        unsafe precondition(range.lowerBound >= pointee.start && range.upperBound <= pointee.end)
+        if unsafe range.lowerBound == pointee.start {
+            unsafe pointee.start = range.upperBound
+            unsafe pointee.searchStart = range.upperBound
+            return
+        }
+        let rest = unsafe pointee.end - range.upperBound
+        unsafe (storage + range.lowerBound).copyMemory(
+            from: storage + range.upperBound,
+            byteCount: rest
+        )
+        unsafe pointee.end -= range.count
+    }
+
+    /// The header of a frame, and where the frame ends.
+    private func frame(at offset: Int) -> (header: FrameHeader, end: Int) {
+        let bytes = unsafe UnsafeRawBufferPointer(start: storage, count: pointee.end)
+        let decoding = FrameHeader.decode(
+            unsafe Span(_unsafeBytes: bytes),
+            from: offset,
+            as: .client
+        )
+        guard case .header(let header) = decoding else {
+            preconditionFailure("no frame of ours begins at \(offset)")
+        }
+        return (header, offset + header.headerByteCount + Int(header.payloadByteCount))
     }
 }
 
@@ -79,17 +136,18 @@ struct OutputPool: ~Copyable {
         }
     }
 
-    /// An empty chunk with room for at least `byteCount` bytes.
-    mutating func take(_ byteCount: Int) -> OutputChunkPointer {
+    /// An empty chunk with room for at least `byteCount` bytes, or for exactly as many.
+    mutating func take(_ byteCount: Int, isExact: Bool = false) -> OutputChunkPointer {
         lentCount += 1
-        if byteCount <= Self.chunkByteCount, let chunk = unsafe free {
+        if byteCount <= Self.chunkByteCount, !isExact, let chunk = unsafe free {
             unsafe free = chunk.pointee.next
             freeCount -= 1
             unsafe chunk.pointee.next = nil
+            unsafe chunk.pointee.previous = nil
             unsafe chunk.clear()
             return unsafe chunk
         }
-        let capacity = max(byteCount, Self.chunkByteCount)
+        let capacity = isExact ? byteCount : max(byteCount, Self.chunkByteCount)
         let memory = UnsafeMutableRawPointer.allocate(
             byteCount: unsafe MemoryLayout<OutputChunk>.stride + capacity,
             alignment: unsafe MemoryLayout<OutputChunk>.alignment

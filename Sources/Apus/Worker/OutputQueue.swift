@@ -7,13 +7,16 @@ import ApusCodec
 ///
 /// A connection with nothing to send has no chunk; they come from the worker's ``OutputPool`` and
 /// go back to it. A chunk always begins with a frame, so that a pong can go ahead of queued data
-/// behind the chunk that is being sent.
+/// behind the chunk that is being sent, and messages that wait can be found and dropped.
 @safe
 struct OutputQueue: ~Copyable {
     private var head: OutputChunkPointer?
     private var tail: OutputChunkPointer?
     /// The chunk that holds a pong nobody has begun to send.
     private var waitingPong: OutputChunkPointer?
+
+    /// The chunks of messages with a key that nobody has begun to send.
+    private var keyed: [AnyHashable: OutputChunkPointer] = unsafe [:]
 
     /// How many bytes wait.
     private(set) var byteCount = 0
@@ -41,10 +44,13 @@ struct OutputQueue: ~Copyable {
     }
 
     /// Appends one message in frames of at most so many bytes, which lie together; a copy.
+    ///
+    /// With a key it can be removed by that until it is begun to be sent.
     mutating func append(
         _ opcode: Opcode,
         _ payload: UnsafeRawBufferPointer,
         fragmentByteCountMax: Int,
+        key: AnyHashable? = nil,
         from pool: inout OutputPool
     ) {
         let starts = stride(from: 0, to: max(1, payload.count), by: fragmentByteCountMax)
@@ -56,7 +62,17 @@ struct OutputQueue: ~Copyable {
             )
         }
         let count = starts.reduce(payload.count) { $0 + header(at: $1).headerByteCount }
-        let chunk = unsafe chunk(for: count, from: &pool)
+        let chunk: OutputChunkPointer
+        if let key {
+            unsafe chunk = pool.take(count, isExact: true)
+            unsafe link(chunk)
+            unsafe chunk.pointee.key = key
+            if let older = unsafe keyed.updateValue(chunk, forKey: key) {
+                unsafe older.pointee.key = nil
+            }
+        } else {
+            unsafe chunk = self.chunk(for: count, from: &pool)
+        }
         for start in starts {
             let header = header(at: start)
             let end = start + Int(header.payloadByteCount)
@@ -75,8 +91,11 @@ struct OutputQueue: ~Copyable {
         let count = bytes.count + more.count
         guard count > 0 else { return }
         let chunk = unsafe chunk(for: count, from: &pool)
+        let isFirst = unsafe chunk.pointee.end == 0
         unsafe chunk.append(bytes)
         unsafe chunk.append(more)
+        // Behind whole frames it is one as well.
+        if isFirst { unsafe chunk.pointee.searchStart = count }
         byteCount += count
     }
 
@@ -97,9 +116,7 @@ struct OutputQueue: ~Copyable {
             unsafe waiting.clear()
         } else {
             let chunk = unsafe pool.take(FrameHeader.byteCountMax + 125)
-            unsafe chunk.pointee.next = head.pointee.next
-            unsafe head.pointee.next = chunk
-            if unsafe tail == head { unsafe tail = chunk }
+            unsafe link(chunk, behind: head)
             unsafe waitingPong = chunk
         }
         guard let waiting = unsafe waitingPong else { return }
@@ -136,12 +153,12 @@ struct OutputQueue: ~Copyable {
         var rest = count
         while rest > 0, let chunk = unsafe head {
             if unsafe chunk == waitingPong { unsafe waitingPong = nil }
+            unsafe forgetKey(of: chunk)
             let taken = unsafe min(rest, chunk.byteCount)
             unsafe chunk.pointee.start += taken
             rest -= taken
             if unsafe chunk.byteCount == 0 {
-                unsafe head = chunk.pointee.next
-                if unsafe head == nil { unsafe tail = nil }
+                unsafe unlink(chunk)
                 unsafe pool.give(chunk)
             }
         }
@@ -152,18 +169,91 @@ struct OutputQueue: ~Copyable {
         removeFirst(byteCount, to: &pool)
     }
 
+    // MARK: Dropping
+
+    /// Drops the message that has waited longest, if none of it was sent; false if there is none.
+    mutating func removeOldestMessage(to pool: inout OutputPool) -> Bool {
+        var next = unsafe head
+        while let chunk = unsafe next {
+            if let range = unsafe chunk.nextMessage() {
+                unsafe chunk.remove(range)
+                byteCount -= range.count
+                if unsafe chunk.byteCount == 0 {
+                    unsafe unlink(chunk)
+                    unsafe pool.give(chunk)
+                }
+                return true
+            }
+            unsafe next = chunk.pointee.next
+        }
+        return false
+    }
+
+    /// How many bytes the message with that key has which waits; 0 for none.
+    func byteCount(of key: AnyHashable) -> Int {
+        if let chunk = unsafe keyed[key] { unsafe chunk.byteCount } else { 0 }
+    }
+
+    /// Drops the message with that key.
+    mutating func remove(_ key: AnyHashable, to pool: inout OutputPool) {
+        guard let chunk = unsafe keyed[key] else { return }
+        byteCount -= unsafe chunk.byteCount
+        unsafe forgetKey(of: chunk)
+        unsafe unlink(chunk)
+        unsafe pool.give(chunk)
+    }
+
+    /// The message is begun to be sent, or another one has its key.
+    private mutating func forgetKey(of chunk: OutputChunkPointer) {
+        guard let key = unsafe chunk.pointee.key else { return }
+        unsafe chunk.pointee.key = nil
+        unsafe keyed[key] = nil
+    }
+
+    // MARK: The list
+
+    private mutating func link(_ chunk: OutputChunkPointer) {
+        if let tail = unsafe tail {
+            unsafe link(chunk, behind: tail)
+        } else {
+            unsafe head = chunk
+            unsafe tail = chunk
+        }
+    }
+
+    private mutating func link(_ chunk: OutputChunkPointer, behind other: OutputChunkPointer) {
+        let next = unsafe other.pointee.next
+        unsafe chunk.pointee.previous = other
+        unsafe chunk.pointee.next = next
+        unsafe other.pointee.next = chunk
+        if let next = unsafe next {
+            unsafe next.pointee.previous = chunk
+        } else {
+            unsafe tail = chunk
+        }
+    }
+
+    private mutating func unlink(_ chunk: OutputChunkPointer) {
+        let (previous, next) = unsafe (chunk.pointee.previous, chunk.pointee.next)
+        if let previous = unsafe previous {
+            unsafe previous.pointee.next = next
+        } else {
+            unsafe head = next
+        }
+        if let next = unsafe next {
+            unsafe next.pointee.previous = previous
+        } else {
+            unsafe tail = previous
+        }
+    }
+
     /// The last chunk if the frame fits behind its frames, else a new one.
     private mutating func chunk(for count: Int, from pool: inout OutputPool) -> OutputChunkPointer {
         if let tail = unsafe tail, unsafe tail.room >= count, unsafe tail != waitingPong {
             return unsafe tail
         }
         let chunk = unsafe pool.take(count)
-        if let tail = unsafe tail {
-            unsafe tail.pointee.next = chunk
-        } else {
-            unsafe head = chunk
-        }
-        unsafe tail = chunk
+        unsafe link(chunk)
         return unsafe chunk
     }
 }

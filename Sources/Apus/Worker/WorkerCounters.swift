@@ -25,6 +25,7 @@ struct WorkerCounters {
     var keepaliveTimeouts = 0
     var closeTimeouts = 0
     var sendQueueOverflows = 0
+    var messagesDropped = 0
     var handlerErrors = 0
     var receiveBuffersExhausted = 0
     var staleCompletions = 0
@@ -57,6 +58,7 @@ extension ConnectionDriver where Ring: ~Copyable {
             ("keepalive_timeouts", counters.keepaliveTimeouts),
             ("close_timeouts", counters.closeTimeouts),
             ("send_queue_overflows", counters.sendQueueOverflows),
+            ("messages_dropped", counters.messagesDropped),
             ("handler_errors", counters.handlerErrors),
             ("receive_buffers_exhausted", counters.receiveBuffersExhausted),
             ("stale_completions", counters.staleCompletions),

@@ -129,3 +129,54 @@ import Testing
         }
     }
 }
+
+@Suite struct LiveSlowConsumers {
+    @Test(arguments: [SlowConsumerPolicy.dropNewest, .dropOldest, .keepLatest])
+    func `reader that stops and goes on gets whole messages in order`(
+        policy: SlowConsumerPolicy
+    ) throws {
+        try inWorker {
+            let world = try LiveWorld {
+                $0.slowConsumerPolicy = policy
+                $0.maxSendQueue = 1 << 20
+            }
+            var connection: WebSocketConnection?
+            world.server.onRequest { connection = try $0.accept() }
+            let peer = try world.open(receiveBuffer: 4096)
+            let sender = try #require(connection)
+            func payload(_ number: Int) -> [UInt8] {
+                let filling = UInt8(truncatingIfNeeded: number &* 31)
+                return [UInt8(number & 255), UInt8(number >> 8)]
+                    + Array(repeating: filling, count: number &* 7919 % 20_000)
+            }
+            let count = 2000
+            var sent: [Int: [UInt8]] = [:]
+            var droppedCount = 0
+            for number in 0..<count {
+                peer.isReading = number % 500 > 400
+                let bytes = payload(number)
+                sent[number] = bytes
+                let result = sender.sendBytes(bytes, key: number % 50)
+                if result == .dropped { droppedCount += 1 }
+                #expect(sender.bufferedAmount <= (1 << 20) + 30_000)
+                if number % 7 == 0 { try world.turn() }
+            }
+            peer.isReading = true
+            try world.run { sender.bufferedAmount == 0 }
+            sender.close()
+            try world.run { peer.closeCode != nil }
+            // Each is found behind the one before it: unharmed, in order, none twice.
+            var next = 0
+            for message in peer.messages {
+                while next < count, sent[next] != message { next += 1 }
+                #expect(next < count)
+                next += 1
+            }
+            #expect(peer.messages.count < count)
+            if policy != .dropNewest { #expect(next == count, "the newest is there") }
+            #expect(world.driver.counters.messagesDropped == count - peer.messages.count)
+            #expect(droppedCount == 0 || policy == .dropNewest)
+            try world.drain()
+        }
+    }
+}
