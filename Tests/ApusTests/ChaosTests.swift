@@ -2,6 +2,7 @@
 // SPDX-License-Identifier: Apache-2.0
 
 @testable import Apus
+import ApusCodec
 import ApusProtocol
 import ApusTestSupport
 import Testing
@@ -24,6 +25,7 @@ import Testing
         let world: World
         var random: SplitMix
         var kept: [WebSocketRequest] = []
+        var writers: [MessageWriter] = []
         var openCount = 0
         var pendingCount = 0
 
@@ -59,7 +61,14 @@ import Testing
                 try act()
             }
             connection.onDrain { [unowned self] in try act() }
-            connection.onPing { [unowned self] _ in try act() }
+            connection.onPing { [unowned self] _, pong in
+                if random.chance(30) { pong.cancel() }
+                try act()
+            }
+            connection.onFrame { [unowned self, unowned connection] part in
+                if part.isLast { connection.sendBytes(part.bytes, key: part.byteCount % 3) }
+                try act()
+            }
             if random.chance(20) { try act() }
         }
 
@@ -73,7 +82,7 @@ import Testing
         func act() throws {
             let all = world.server.connections
             let one = all.isEmpty ? nil : all[random.upTo(all.count) - 1]
-            switch random.upTo(14) {
+            switch random.upTo(20) {
             case 1: for connection in all { connection.sendUTF("to all") }
             case 2: for connection in all { connection.sendBytes(.init(repeating: 1, count: 5000)) }
             case 3: one?.drop()
@@ -83,6 +92,13 @@ import Testing
             case 7: one?.ping([1])
             case 8...10: if let request = takeKept(), request.isPending { try accept(request) }
             case 11: try takeKept()?.reject()
+            case 12, 13: one?.pause()
+            case 14, 15: for connection in all { connection.resume() }
+            case 16:
+                if let one, let writer = try? one.beginMessage(.binary) { writers.append(writer) }
+            case 17: writers.randomElement(using: &random)?.write(.init(repeating: 3, count: 2000))
+            case 18: _ = writers.popLast()?.finish()
+            case 19: if random.chance(10) { writers = [] }
             default: one?.sendUTF("hello")
             }
         }
@@ -93,6 +109,10 @@ import Testing
             let world = World(seed: seed, faults: .all) {
                 $0.maxSendQueue = 30_000
                 $0.drainTimeout = .seconds(3)
+                $0.slowConsumerPolicy =
+                    [.close, .dropNewest, .dropOldest, .keepLatest][Int(seed % 4)]
+                $0.assembleFragments = seed % 3 != 0
+                $0.fragmentOutgoingMessages = seed % 5 == 0
             }
             let application = Application(world, seed: seed)
             world.server.onRequest { [unowned application] in try application.decide($0) }

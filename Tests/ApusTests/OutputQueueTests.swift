@@ -110,7 +110,7 @@ import Testing
         #expect(pool.lentCount == 0)
     }
 
-    /// A message of the oracle: its frames, and whether it can be dropped while nothing was sent of it.
+    /// What waits: a message that can be dropped while nothing was sent of it, or a frame that cannot.
     private struct Waiting {
         var bytes: [UInt8]
         var isMessage: Bool

@@ -18,13 +18,14 @@ public struct ServerConfiguration: Sendable {
     ///
     /// If not, ``WebSocketConnection/onFrame(_:)`` gets their parts as they come and `onMessage`
     /// nothing, so that memory does not grow with a message. All limits hold all the same: raise
-    /// ``maxReceivedFrameSize`` and ``maxReceivedMessageSize`` for messages that are to be large. Unlike
-    /// with WebSocket-Node the order of frames and the UTF-8 of text are checked as always, and parts
-    /// come before the frame is complete.
+    /// ``maxReceivedFrameSize`` and ``maxReceivedMessageSize`` for messages that are to be large.
+    /// Unlike with WebSocket-Node the order of frames and the UTF-8 of text are checked as always,
+    /// and parts come before the frame is complete.
     public var assembleFragments = true
 
-    /// The most bytes that wait for a peer which does not read; beyond, ``slowConsumerPolicy`` applies.
+    /// The most bytes that wait for a peer which does not read.
     ///
+    /// Beyond, ``slowConsumerPolicy`` applies; from a quarter of it on the peer is not read from.
     /// A message that finds nothing waiting is taken whatever its size.
     public var maxSendQueue = 4 << 20
 
@@ -33,8 +34,8 @@ public struct ServerConfiguration: Sendable {
 
     /// Whether messages over ``fragmentationThreshold`` are sent in several frames.
     ///
-    /// It is off: RFC 6455 §5.4 is for senders that do not know a message's length, and minimal clients
-    /// may expect one frame. WebSocket-Node has it on.
+    /// It is off: RFC 6455 §5.4 is for senders that do not know a message's length, and minimal
+    /// clients may expect one frame. WebSocket-Node has it on.
     public var fragmentOutgoingMessages = false
 
     /// The largest payload of a frame of a message that is sent in several, in bytes.

@@ -17,13 +17,13 @@ extension WebSocketConnection {
 
     /// Sends one frame as it is; a message may be sent in as many as you like.
     ///
-    /// Text must be UTF-8 over all of a message's frames: that is for you to see to. A Close frame is
-    /// ``close(_:_:)`` with its code and reason. While a message is open other messages are not sent
-    /// (``SendResult/messageOpen``), and of its own frames one that finds no room may be sent again.
+    /// Text must be UTF-8 over all of a message's frames: that is for you to see to. A Close frame
+    /// is ``close(_:_:)`` with its code and reason. While a message is open no other is sent
+    /// (``SendResult/messageOpen``); a frame of its own that finds no room may be sent again.
     ///
     /// Throws ``WebSocketError/invalidFrame(_:)``, and sends nothing, for a frame that may not come
-    /// here: a continuation of nothing, another message's frame within a message (RFC 6455 §5.4), a
-    /// control frame that is over 125 bytes or not final (§5.5), a bad Close payload (§5.5.1), a
+    /// here: a continuation of nothing, another message's frame within a message (RFC 6455 §5.4),
+    /// a control frame that is over 125 bytes or not final (§5.5), a bad Close payload (§5.5.1), a
     /// reserved opcode. On a connection that has ended it is ``SendResult/closed`` instead.
     @discardableResult
     public func sendFrame(

@@ -89,8 +89,8 @@ public final class WebSocketConnection {
 
     /// Called with the parts of messages as they come, borrowed until the handler returns.
     ///
-    /// Only where ``ServerConfiguration/assembleFragments`` is false. A message whose connection ends
-    /// within it has no last part.
+    /// Only where ``ServerConfiguration/assembleFragments`` is false. A message whose connection
+    /// ends within it has no last part.
     public func onFrame(
         _ handler: @escaping @WorkerActor (borrowing WebSocketFramePart) throws -> Void
     ) {
@@ -136,11 +136,11 @@ public final class WebSocketConnection {
     /// Receives nothing more until ``resume()``: no handler is called for what the peer sends.
     ///
     /// What has come already is kept in order, at most what one or two receives brought, and TCP
-    /// makes the peer wait. Its pings are not answered and its Close is not seen meanwhile. Keepalive
-    /// does not drop a paused connection, so a peer that vanishes is noticed after ``resume()`` only,
-    /// or by what is sent to it; should the kernel say that the connection is broken, it ends with
-    /// 1006 and what was kept is lost. ``close()`` resumes, since the peer's Close is awaited, but no
-    /// message is received any more.
+    /// makes the peer wait. Its pings are not answered and its Close is not seen meanwhile.
+    /// Keepalive does not drop a paused connection, so a peer that vanishes is noticed after
+    /// ``resume()`` only, or by what is sent to it: should the kernel say that the connection is
+    /// broken, it ends with 1006 and what was kept is lost. ``close()`` resumes, since the peer's
+    /// Close is awaited, but no message is received any more.
     public func pause() {
         owner.pause(self)
     }

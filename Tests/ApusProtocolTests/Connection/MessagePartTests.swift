@@ -146,4 +146,56 @@ import Testing
         #expect(second == .peerClosed(code: .normalClosure, reply: false))
         #expect(third == nil)
     }
+
+    /// The name of the next action.
+    private func next(
+        of batch: inout ReceivedBatch,
+        in bytes: Span<UInt8>,
+        _ machine: inout ConnectionStateMachine
+    ) -> String? {
+        switch machine.nextAction(of: &batch, in: bytes, at: .zero) {
+        case .message(let part): part.isLast ? "message" : "part"
+        case .ping: "ping \(batch.controlPayload)"
+        case .pong: "pong \(batch.controlPayload)"
+        case .fail: "fail"
+        case .peerClosed: "closed"
+        case nil: nil
+        }
+    }
+
+    @Test(arguments: 0...5)
+    func `batch that is held goes on where it stopped, its violation last`(count: Int) throws {
+        var machine = ConnectionStateMachine(
+            role: .server,
+            configuration: .limits(),
+            openedAt: .zero
+        )
+        var batch = ReceivedBatch()
+        let wire = WireBytes(to: .server)
+        var bytes = wire.text("a") + wire.ping([1]) + wire.text("b") + wire.pong([2])
+        bytes += wire.binary([3], isFinal: false) + [0xFF]
+        var span = bytes.mutableSpan
+        var position = 0
+        machine.receive(&span, from: &position, into: &batch, at: .zero)
+        let expected = ["message", "ping [1]", "message", "pong [2]", "part", "fail"]
+        for action in expected.prefix(count) {
+            let name = next(of: &batch, in: span.span, &machine)
+            #expect(name == action)
+        }
+        batch.hold()
+        batch.hold()
+        let isHeld = batch.isHeld
+        #expect(isHeld)
+        let end = next(of: &batch, in: span.span, &machine)
+        #expect(end == nil)
+        batch.release()
+        let isHeldStill = batch.isHeld
+        #expect(!isHeldStill)
+        for action in expected.dropFirst(count) {
+            let name = next(of: &batch, in: span.span, &machine)
+            #expect(name == action)
+        }
+        let name = next(of: &batch, in: span.span, &machine)
+        #expect(name == nil)
+    }
 }

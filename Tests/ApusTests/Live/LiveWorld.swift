@@ -10,7 +10,7 @@ import Glibc
 import Logging
 import Testing
 
-/// The real driver on a real io_uring, with peers at the other end of TCP, all on the test's thread.
+/// The real driver on a real io_uring, with peers at the other end of TCP, all on one thread.
 @WorkerActor
 final class LiveWorld {
     let server: WebSocketServer
