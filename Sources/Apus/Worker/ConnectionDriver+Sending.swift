@@ -72,18 +72,6 @@ extension ConnectionDriver where Ring: ~Copyable {
         return isDisplacing ? .displaced : .queued
     }
 
-    /// Whether so much more may wait; what only waits for the end of the turn goes out for it.
-    func hasRoom(for byteCount: Int, on connection: Connection) -> Bool {
-        if fits(byteCount, on: connection) { return true }
-        flushNow(connection)
-        return connection.stage == .open && fits(byteCount, on: connection)
-    }
-
-    func fits(_ byteCount: Int, on connection: Connection) -> Bool {
-        let queued = connection.output.value.byteCount
-        return queued == 0 || queued + byteCount <= configuration.maxSendQueue
-    }
-
     /// Queued bytes, header and payload in one system call; what does not fit is copied and queued.
     private func sendUncopied(
         _ header: FrameHeader,
@@ -244,7 +232,7 @@ extension ConnectionDriver where Ring: ~Copyable {
     }
 
     /// Sends by system call until the queue is empty or the kernel takes no more.
-    private func flushNow(_ connection: Connection) {
+    func flushNow(_ connection: Connection) {
         while !connection.isAwaitingWritable, !connection.output.value.isEmpty {
             let (offered, sent) = sendParts(of: connection)
             settle(sent, of: offered, on: connection)
@@ -308,44 +296,5 @@ extension ConnectionDriver where Ring: ~Copyable {
         }
         let offered = unsafe UnsafeBufferPointer(rebasing: parts[..<count])
         return unsafe (header, ring.sendNow(offered, on: connection.socket))
-    }
-
-    // MARK: Backpressure
-
-    private func awaitWritable(_ connection: Connection) {
-        guard !connection.isAwaitingWritable, connection.stage != .dropping,
-            connection.stage != .released
-        else { return }
-        connection.isAwaitingWritable = true
-        connection.hasWaited = true
-        beganOperation(on: connection)
-        ring.awaitWritable(connection.socket, tag: connection.tag(.writable))
-        pauseIfBehind(connection)
-    }
-
-    func pauseIfBehind(_ connection: Connection) {
-        guard connection.stage == .open, !connection.pauses.contains(.backpressure),
-            connection.output.value.byteCount > readPauseByteCount
-        else { return }
-        connection.pauses.insert(.backpressure)
-        updateReceiving(on: connection)
-    }
-
-    /// With this much waiting, a peer that does not read is not read from either.
-    private var readPauseByteCount: Int { configuration.maxSendQueue / 4 }
-
-    private func flushed(_ connection: Connection) {
-        let queued = connection.output.value.byteCount
-        if connection.pauses.contains(.backpressure), queued <= readPauseByteCount / 2 {
-            connection.pauses.remove(.backpressure)
-            updateReceiving(on: connection)
-        }
-        guard queued == 0 else { return }
-        if connection.stage == .finishing {
-            sendFIN(on: connection)
-        } else if connection.hasWaited, let webSocket = connection.webSocket {
-            connection.hasWaited = false
-            tell(webSocket, on: connection) { try webSocket.handlers?.drain?() }
-        }
     }
 }

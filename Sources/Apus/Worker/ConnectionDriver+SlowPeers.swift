@@ -6,67 +6,58 @@ import ApusProtocol
 import ApusRing
 
 extension ConnectionDriver where Ring: ~Copyable {
-    // MARK: Messages that are not sent in one frame, or not for themselves
+    // MARK: Backpressure
 
-    /// A message in frames of at most so many bytes.
-    func sendFragments(
-        _ opcode: Opcode,
-        _ payload: UnsafeRawBufferPointer,
-        key: AnyHashable? = nil,
-        on webSocket: WebSocketConnection,
-        _ connection: Connection
-    ) -> SendResult {
-        guard webSocket.openMessage == .none else { return .messageOpen }
-        // To a peer that is not slow all go out.
-        func olderByteCount() -> Int {
-            guard let key, connection.isAwaitingWritable else { return 0 }
-            return connection.output.value.byteCount(of: key)
-        }
-        let growth = payload.count - olderByteCount()
-        var isDisplacing = false
-        if !hasRoom(for: growth, on: connection) {
-            if let refusal = makeRoom(for: growth, webSocket, connection) {
-                if refusal == .dropped { counters.messagesDropped += 1 }
-                return refusal
-            }
-            isDisplacing = true
-        }
-        if let key, olderByteCount() > 0 {
-            connection.output.value.remove(key, to: &outputPool.value)
-            counters.messagesDropped += 1
-            isDisplacing = true
-        }
-        counters.messagesSent += 1
-        unsafe connection.output.value.append(
-            opcode,
-            payload,
-            fragmentByteCountMax: fragmentByteCountMax,
-            key: key,
-            from: &outputPool.value
-        )
-        markDirty(connection)
-        guard connection.isAwaitingWritable else { return .sent }
+    func awaitWritable(_ connection: Connection) {
+        guard !connection.isAwaitingWritable, connection.stage != .dropping,
+            connection.stage != .released
+        else { return }
+        connection.isAwaitingWritable = true
+        connection.hasWaited = true
+        beganOperation(on: connection)
+        ring.awaitWritable(connection.socket, tag: connection.tag(.writable))
         pauseIfBehind(connection)
-        return isDisplacing ? .displaced : .queued
     }
 
-    /// A message that may take the place of one with the same key.
-    func send(
-        _ opcode: Opcode,
-        _ payload: UnsafeRawBufferPointer,
-        key: AnyHashable,
-        on webSocket: WebSocketConnection
-    ) -> SendResult {
-        guard configuration.slowConsumerPolicy == .keepLatest else {
-            return unsafe send(opcode, payload, on: webSocket)
+    func pauseIfBehind(_ connection: Connection) {
+        guard connection.stage == .open, !connection.pauses.contains(.backpressure),
+            connection.output.value.byteCount > readPauseByteCount
+        else { return }
+        connection.pauses.insert(.backpressure)
+        updateReceiving(on: connection)
+    }
+
+    /// With this much waiting, a peer that does not read is not read from either.
+    private var readPauseByteCount: Int { configuration.maxSendQueue / 4 }
+
+    func flushed(_ connection: Connection) {
+        let queued = connection.output.value.byteCount
+        if connection.pauses.contains(.backpressure), queued <= readPauseByteCount / 2 {
+            connection.pauses.remove(.backpressure)
+            updateReceiving(on: connection)
         }
-        guard let connection = webSocket.transport, connection.stage == .open,
-            webSocket.machine.value.isOpen
-        else { return .closed }
-        return unsafe sendFragments(opcode, payload, key: key, on: webSocket, connection)
+        guard queued == 0 else { return }
+        if connection.stage == .finishing {
+            sendFIN(on: connection)
+        } else if connection.hasWaited, let webSocket = connection.webSocket {
+            connection.hasWaited = false
+            tell(webSocket, on: connection) { try webSocket.handlers?.drain?() }
+        }
     }
 
     // MARK: Over the limit
+
+    /// Whether so much more may wait; what only waits for the end of the turn goes out for it.
+    func hasRoom(for byteCount: Int, on connection: Connection) -> Bool {
+        if fits(byteCount, on: connection) { return true }
+        flushNow(connection)
+        return connection.stage == .open && fits(byteCount, on: connection)
+    }
+
+    func fits(_ byteCount: Int, on connection: Connection) -> Bool {
+        let queued = connection.output.value.byteCount
+        return queued == 0 || queued + byteCount <= configuration.maxSendQueue
+    }
 
     /// More would wait than may: nil if older messages made room, else what becomes of this one.
     func makeRoom(
