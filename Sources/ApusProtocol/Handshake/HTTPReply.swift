@@ -39,7 +39,12 @@ public enum HTTPReply {
 
     /// A status line, the fields and the empty line.
     static func head(status: Int, fields: [HeaderField]) -> [UInt8] {
-        var head = "HTTP/1.1 \(status) \(StatusPhrase.of(status))\r\n"
+        head(startLine: "HTTP/1.1 \(status) \(StatusPhrase.of(status))", fields: fields)
+    }
+
+    /// The first line of a request or a response, the fields and the empty line.
+    static func head(startLine: String, fields: [HeaderField]) -> [UInt8] {
+        var head = startLine + "\r\n"
         for field in fields {
             head += "\(field.name): \(field.value)\r\n"
         }

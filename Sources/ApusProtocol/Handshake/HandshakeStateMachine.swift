@@ -72,7 +72,7 @@ public struct HandshakeStateMachine: ~Copyable {
 
 extension [UInt8] {
     /// Appends a copy of the span's bytes.
-    fileprivate mutating func append(_ span: Span<UInt8>) {
+    mutating func append(_ span: Span<UInt8>) {
         // The pointer is used within the closure only, for as many bytes as the span has.
         unsafe span.withUnsafeBufferPointer { unsafe append(contentsOf: $0) }
     }

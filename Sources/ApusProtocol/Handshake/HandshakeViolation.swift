@@ -132,3 +132,19 @@ public enum HandshakeViolation: String, Error, CaseIterable {
         }
     }
 }
+
+extension HandshakeViolation {
+    /// The rule for field lines that a request breaks.
+    init(_ violation: FieldViolation) {
+        self =
+            switch violation {
+            case .malformedLineEnd: .malformedLineEnd
+            case .foldedLine: .foldedLine
+            case .malformedFieldName: .malformedFieldName
+            case .malformedFieldValue: .malformedFieldValue
+            case .fieldLineTooLong: .fieldLineTooLong
+            case .tooManyFields: .tooManyFields
+            case .headTooLong: .headTooLong
+            }
+    }
+}
