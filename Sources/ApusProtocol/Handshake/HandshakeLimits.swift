@@ -1,8 +1,9 @@
 // This source file is part of the Apus project
 // SPDX-License-Identifier: Apache-2.0
 
-/// How much of a request head a server reads before it gives up.
+/// How much of a request head a server, or of a response head a client, reads before it gives up.
 ///
+/// The statuses are those of a server's refusal; a client fails the connection.
 /// They count what was received: lines, not distinct names, and bytes before any trimming.
 public struct HandshakeLimits: Equatable, Sendable {
     /// The whole head with its line ends, in bytes; more is refused with 431.
@@ -12,6 +13,8 @@ public struct HandshakeLimits: Equatable, Sendable {
     public let fieldCountMax: Int
 
     /// The target of the request line, in bytes; more is refused with 414.
+    ///
+    /// A response has none.
     public let targetByteCountMax: Int
 
     /// One field line without its line end, in bytes; more is refused with 431.

@@ -1,7 +1,7 @@
 // This source file is part of the Apus project
 // SPDX-License-Identifier: Apache-2.0
 
-/// A field line of a response, as name and value.
+/// A field line to be sent, as name and value.
 public struct HeaderField: Hashable, Sendable {
     /// A token, RFC 9110 §5.1.
     public var name: String
@@ -9,7 +9,7 @@ public struct HeaderField: Hashable, Sendable {
     /// The value without white space around it.
     public var value: String
 
-    /// A field that is checked when it is put into a response, not here.
+    /// A field that is checked when it is put into a head, not here.
     public init(_ name: String, _ value: String) {
         self.name = name
         self.value = value
@@ -21,7 +21,7 @@ public struct HeaderField: Hashable, Sendable {
     /// a replacement character of three.
     private static let byteCountMax = 24_576
 
-    /// Throws unless the field may stand in a response that frames itself.
+    /// Throws unless the field may stand in a head that says itself how it is framed.
     ///
     /// A name or value with a line end in it would let whoever chose it write fields, or a whole
     /// response, of their own.
