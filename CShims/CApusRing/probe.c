@@ -27,6 +27,16 @@ static bool receives_multishot(apus_ring *ring) {
     return does;
 }
 
+static bool knows(apus_ring *ring, int operation) {
+    struct io_uring_probe *probe = io_uring_get_probe_ring(&ring->uring);
+    if (probe == NULL) {
+        return false;
+    }
+    bool does = io_uring_opcode_supported(probe, operation) != 0;
+    io_uring_free_probe(probe);
+    return does;
+}
+
 static bool sets_up(uint32_t flags) {
     struct io_uring uring;
     if (apus_ring_open(&uring, 2, 4, flags) < 0) {
@@ -69,5 +79,6 @@ void apus_ring_probe(apus_ring_probe_report *report) {
     report->has_incremental_buffers = ring->buffers.is_incremental;
     report->has_registered_ring = ring->is_registered;
     report->has_multishot_receive = receives_multishot(ring);
+    report->has_connect = knows(ring, IORING_OP_CONNECT);
     apus_ring_destroy(ring);
 }

@@ -6,6 +6,7 @@
 #include <arpa/inet.h>
 #include <errno.h>
 #include <netinet/in.h>
+#include <netinet/tcp.h>
 #include <string.h>
 #include <sys/socket.h>
 #include <unistd.h>
@@ -13,6 +14,24 @@
 enum { PARTS_MAX = 16 };
 
 _Static_assert(APUS_ADDRESS_SIZE >= INET6_ADDRSTRLEN, "room for the longest address");
+
+int apus_socket_make(const void *address, size_t size) {
+    sa_family_t family;
+    if (size < sizeof family) {
+        return -EINVAL;
+    }
+    memcpy(&family, address, sizeof family);
+    int made = socket(family, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
+    if (made < 0) {
+        return -errno;
+    }
+    if (family == AF_INET || family == AF_INET6) {
+        // A failure would cost time, not correctness.
+        int one = 1;
+        (void)setsockopt(made, IPPROTO_TCP, TCP_NODELAY, &one, sizeof one);
+    }
+    return made;
+}
 
 int64_t apus_socket_send(int socket, const struct iovec *parts, size_t count) {
     ssize_t sent;

@@ -72,6 +72,16 @@ void apus_ring_accept(apus_ring *ring, int listener, uint64_t tag) {
     io_uring_sqe_set_data64(entry, tag);
 }
 
+void apus_ring_connect(apus_ring *ring, int socket, const void *address, size_t size,
+                       uint64_t tag) {
+    struct io_uring_sqe *entry = next_entry(ring);
+    if (entry == NULL) {
+        return;
+    }
+    io_uring_prep_connect(entry, socket, address, (socklen_t)size);
+    io_uring_sqe_set_data64(entry, tag);
+}
+
 void apus_ring_receive(apus_ring *ring, int socket, uint64_t tag) {
     struct io_uring_sqe *entry = next_entry(ring);
     if (entry == NULL) {

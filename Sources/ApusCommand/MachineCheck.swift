@@ -56,12 +56,13 @@ struct MachineCheck {
             Finding(
                 "io_uring_self_test",
                 .flag(selfTestPassed),
-                "accept, receive and send through a ring work"
+                "connect, accept, receive and send through a ring work"
             ),
             Finding("defer_taskrun", .flag(ring.deferTaskrun), "needed (Linux 6.1)"),
             Finding("multishot_receive", .flag(ring.multishotReceive), "needed (Linux 6.0)"),
             Finding("buffer_ring", .flag(ring.bufferRing), "needed (Linux 5.19)"),
             Finding("cqe_skip", .flag(ring.cqeSkip), "needed (Linux 5.17)"),
+            Finding("connect", .flag(ring.connect), "needed (Linux 5.5)"),
             Finding(
                 "incremental_buffers",
                 .flag(ring.incrementalBuffers),

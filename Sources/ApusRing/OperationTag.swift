@@ -14,6 +14,7 @@ package struct OperationTag: Equatable, Sendable {
         case writable
         case readable
         case cancel
+        case connect
     }
 
     /// Generations count modulo this.

@@ -77,6 +77,17 @@ extension Ring: RingVerbs {
         unsafe apus_ring_accept(ring, listener, tag.rawValue)
     }
 
+    package func connect(
+        _ socket: Int32,
+        to address: UnsafeRawBufferPointer,
+        tag: OperationTag
+    ) {
+        guard let start = address.baseAddress else {
+            preconditionFailure("a connection to no address")
+        }
+        unsafe apus_ring_connect(ring, socket, start, address.count, tag.rawValue)
+    }
+
     package func receive(on socket: Int32, tag: OperationTag) {
         unsafe apus_ring_receive(ring, socket, tag.rawValue)
     }
@@ -145,6 +156,13 @@ extension Ring {
 // MARK: - At once, by system call
 
 extension Ring {
+    package func socket(for address: UnsafeRawBufferPointer) -> Int32 {
+        guard let start = address.baseAddress else {
+            preconditionFailure("a socket for no address")
+        }
+        return unsafe apus_socket_make(start, address.count)
+    }
+
     package func sendNow(
         _ parts: UnsafeBufferPointer<UnsafeRawBufferPointer>,
         on socket: Int32

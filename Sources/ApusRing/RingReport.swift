@@ -22,6 +22,7 @@ package struct RingReport: Equatable, Sendable {
     package var multishotReceive = true
     package var bufferRing = true
     package var cqeSkip = true
+    package var connect = true
 
     /// The server does without these three, a little slower.
     package var incrementalBuffers = true
@@ -56,6 +57,9 @@ package struct RingReport: Equatable, Sendable {
         }
         if !multishotReceive {
             return tooOld(for: "IORING_RECV_MULTISHOT")
+        }
+        if !connect {
+            return tooOld(for: "IORING_OP_CONNECT")
         }
         return nil
     }
@@ -112,6 +116,7 @@ package struct RingReport: Equatable, Sendable {
         report.ringErrno = found.ring_error
         report.deferTaskrun = found.has_defer_taskrun
         report.multishotReceive = found.has_multishot_receive
+        report.connect = found.has_connect
         report.bufferRing = found.has_buffer_ring
         report.cqeSkip = found.has_cqe_skip
         report.incrementalBuffers = found.has_incremental_buffers

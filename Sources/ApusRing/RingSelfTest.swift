@@ -9,7 +9,7 @@ package struct SelfTestFailure: Error, Equatable {
 }
 
 extension Ring {
-    /// Accepts a connection of its own over loopback, echoes on it and sees it end.
+    /// Connects to itself over loopback, accepts that, echoes on it and sees it end.
     ///
     /// There were kernels that accepted into wrong descriptors (6.6.1 to 6.8-rc3 with
     /// `DEFER_TASKRUN`, liburing issue 1062), so what the kernel promises is not enough. For an idle
@@ -46,6 +46,7 @@ private struct SelfTest {
     private var inFlight = 0
 
     private var accepted: Int32?
+    private var connected: Int32?
     private var received: [UInt8] = []
     private var receiveEnd: Int32?
     private var isReadable = false
@@ -55,7 +56,8 @@ private struct SelfTest {
     private static let answer = Array("receive and send?".utf8)
 
     mutating func run(on ring: borrowing Ring) throws(SelfTestFailure) {
-        try connect()
+        try listen()
+        try connect(on: ring)
         try accept(on: ring)
         try receiveQuestion(on: ring)
         try sendAnswer(on: ring)
@@ -88,20 +90,43 @@ private struct SelfTest {
 
     // MARK: Steps
 
-    private mutating func connect() throws(SelfTestFailure) {
+    private mutating func listen() throws(SelfTestFailure) {
         let type = Int32(SOCK_STREAM.rawValue) | Int32(SOCK_CLOEXEC.rawValue)
         listener = socket(AF_INET, type, 0)
-        client = socket(AF_INET, type | Int32(SOCK_NONBLOCK.rawValue), 0)
         var any = sockaddr_in()
         any.sin_family = sa_family_t(AF_INET)
         any.sin_addr.s_addr = INADDR_LOOPBACK.bigEndian
-        guard listener >= 0, client >= 0,
+        guard listener >= 0,
             unsafe withSocketAddress(&any, { unsafe bind(listener, $0, $1) }) == 0,
-            listen(listener, 1) == 0, var place = address(of: listener, isPeer: false),
-            unsafe withSocketAddress(&place, { unsafe Glibc.connect(client, $0, $1) }) == 0
-                || errno == EINPROGRESS
+            Glibc.listen(listener, 1) == 0
         else {
-            throw failure("a connection over loopback was refused with error \(errno)")
+            throw failure("a listener on loopback was refused with error \(errno)")
+        }
+    }
+
+    private mutating func connect(on ring: borrowing Ring) throws(SelfTestFailure) {
+        guard var place = address(of: listener, isPeer: false) else {
+            throw failure("a listener on loopback has no address")
+        }
+        // The address must stay until the wait returns, so the first turn is taken while it does.
+        try unsafe withUnsafeBytes(of: &place) { place throws(SelfTestFailure) in
+            client = unsafe ring.socket(for: place)
+            guard client >= 0 else {
+                throw failure("a socket was refused with error \(-client)")
+            }
+            unsafe ring.connect(
+                client,
+                to: place,
+                tag: OperationTag(.connect, generation: 0, slot: 0)
+            )
+            inFlight += 1
+            try turn(on: ring, awaiting: "a connection")
+        }
+        while connected == nil {
+            try turn(on: ring, awaiting: "a connection")
+        }
+        guard connected == 0 else {
+            throw failure("a connection over loopback failed with \(connected ?? 0)")
         }
     }
 
@@ -206,6 +231,8 @@ private struct SelfTest {
         switch kind {
         case .accept:
             accepted = completion.result
+        case .connect:
+            connected = completion.result
         case .receive:
             unsafe received.append(contentsOf: completion.bytes)
             ring.giveBack(completion)

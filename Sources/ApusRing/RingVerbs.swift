@@ -12,6 +12,12 @@ package protocol RingVerbs: ~Copyable {
     /// Accepts one connection, non-blocking and close-on-exec; result: the descriptor.
     func accept(from listener: Int32, tag: OperationTag)
 
+    /// Connects a socket that ``socket(for:)`` made; result: 0, or why not.
+    ///
+    /// The address, a `sockaddr` of some kind, must stay where it is until the next
+    /// ``wait(nanosecondsMax:)`` returns. It may take minutes: whoever waits no longer cancels it.
+    func connect(_ socket: Int32, to address: UnsafeRawBufferPointer, tag: OperationTag)
+
     /// Receives into the ring's own buffers until an end (multishot); each completion brings bytes.
     ///
     /// It ended, and must be armed again or given up, when a completion has no `hasMore`.
@@ -34,6 +40,9 @@ package protocol RingVerbs: ~Copyable {
     func cancel(_ target: OperationTag, tag: OperationTag)
 
     // MARK: At once, by system call.
+
+    /// A stream socket, non-blocking and close-on-exec, of the address's family; or `-errno`.
+    func socket(for address: UnsafeRawBufferPointer) -> Int32
 
     /// Sends without blocking what lies in the parts, in order; a byte count or `-errno`.
     func sendNow(_ parts: UnsafeBufferPointer<UnsafeRawBufferPointer>, on socket: Int32) -> Int

@@ -32,6 +32,18 @@ package enum Verdict: Equatable, Sendable {
         }
     }
 
+    /// The verdict on an error number, positive, of a connect.
+    package static func ofConnect(errno: Int32) -> Verdict {
+        switch errno {
+        // Sockets are made for their address, and each is connected once.
+        case EBADF, ENOTSOCK, EFAULT, EALREADY, EISCONN, EAFNOSUPPORT:
+            .fatal
+        // ECONNREFUSED, ETIMEDOUT, and what else a network, a path or an address can be.
+        default:
+            .closeConnection
+        }
+    }
+
     /// The verdict on an error number, positive, of a receive.
     package static func ofReceive(errno: Int32) -> Verdict {
         switch errno {

@@ -90,7 +90,7 @@ import Testing
         #expect(report.refusal == nil)
         #expect(!report.kernelRelease.isEmpty)
         #expect(report.deferTaskrun && report.cqeSkip)
-        #expect(report.bufferRing && report.multishotReceive)
+        #expect(report.bufferRing && report.multishotReceive && report.connect)
     }
 
     @Test(arguments: [
@@ -120,6 +120,7 @@ import Testing
         (lacking { $0.cqeSkip = false }, "CQE_SKIP"),
         (lacking { $0.bufferRing = false }, "PBUF_RING"),
         (lacking { $0.multishotReceive = false }, "RECV_MULTISHOT"),
+        (lacking { $0.connect = false }, "OP_CONNECT"),
     ])
     func `kernel without what the server needs is refused`(
         report: RingReport,
@@ -155,6 +156,14 @@ private func lacking(_ change: (inout RingReport) -> Void) -> RingReport {
     ])
     func `error of an accept asks for`(errnos: [Int32], verdict: Verdict) {
         for errno in errnos { #expect(Verdict.ofAccept(errno: errno) == verdict, "\(errno)") }
+    }
+
+    @Test(arguments: [
+        ([ECONNREFUSED, ETIMEDOUT, ENETUNREACH, EACCES, ENOENT, EAGAIN], Verdict.closeConnection),
+        ([EBADF, ENOTSOCK, EISCONN, EALREADY], .fatal),
+    ])
+    func `error of a connect asks for`(errnos: [Int32], verdict: Verdict) {
+        for errno in errnos { #expect(Verdict.ofConnect(errno: errno) == verdict, "\(errno)") }
     }
 
     @Test(arguments: [

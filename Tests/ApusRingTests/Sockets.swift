@@ -122,7 +122,7 @@ final class Listener {
     let descriptor: Int32
     private let port: in_port_t
 
-    init(_ address: Address = .ip4, isNonBlocking: Bool = false) throws {
+    init(_ address: Address = .ip4, isNonBlocking: Bool = false, backlog: Int32 = 128) throws {
         let family = address == .ip4 ? AF_INET : AF_INET6
         let type = Int32(SOCK_STREAM.rawValue) | (isNonBlocking ? Int32(SOCK_NONBLOCK.rawValue) : 0)
         let made = socket(family, type, 0)
@@ -131,7 +131,7 @@ final class Listener {
         var place = Self.place(address, port: 0)
         let bound = unsafe withSocketAddress(&place) { unsafe Glibc.bind(made, $0, $1) }
         try #require(bound == 0)
-        try #require(listen(descriptor, 128) == 0)
+        try #require(listen(descriptor, backlog) == 0)
         let named = unsafe withSocketAddress(&place) { pointer, size in
             var size = size
             return unsafe getsockname(made, pointer, &size)
@@ -142,6 +142,14 @@ final class Listener {
 
     deinit {
         Glibc.close(descriptor)
+    }
+
+    /// Where it listens, as the kernel takes it.
+    func withAddress<Result>(
+        _ address: Address = .ip4,
+        _ body: (UnsafeRawBufferPointer) throws -> Result
+    ) rethrows -> Result {
+        try unsafe withUnsafeBytes(of: Self.place(address, port: port)) { try unsafe body($0) }
     }
 
     /// A plain, connected socket.

@@ -100,6 +100,12 @@ apus_ring_features apus_ring_get_features(const apus_ring *ring);
 /* Accepts one connection: a descriptor, non-blocking and close-on-exec, which the caller owns. */
 void apus_ring_accept(apus_ring *ring, int listener, uint64_t tag);
 
+/*
+ * Connects a stream socket to an address, a struct sockaddr of that size, which must stay until the
+ * next wait returns. Completes with 0, or the error; there is no time limit but the kernel's.
+ */
+void apus_ring_connect(apus_ring *ring, int socket, const void *address, size_t size, uint64_t tag);
+
 /* Receives into the ring's buffers until a completion without has_more (multishot). */
 void apus_ring_receive(apus_ring *ring, int socket, uint64_t tag);
 
@@ -176,6 +182,12 @@ size_t apus_ring_lent_count(const apus_ring *ring);
  * In C because they are loops around structures that Swift sees as unions, casts and tuples.
  */
 
+/*
+ * A stream socket to connect with, non-blocking and close-on-exec, for the family of an address
+ * (its first two bytes); where that is TCP, TCP_NODELAY is set. A descriptor or an error.
+ */
+int apus_socket_make(const void *address, size_t size);
+
 /* Sends up to 16 parts in order without blocking or SIGPIPE; a byte count or an error. */
 int64_t apus_socket_send(int socket, const struct iovec *parts, size_t count);
 
@@ -209,6 +221,7 @@ typedef struct apus_ring_probe_report {
     bool has_incremental_buffers;
     bool has_registered_ring;
     bool has_multishot_receive;
+    bool has_connect;
 } apus_ring_probe_report;
 
 /* Tries each in turn with rings and a socket pair of its own and leaves nothing behind. In C

@@ -125,7 +125,7 @@ final class ConnectionDriver<Ring: RingVerbs & ~Copyable> {
         case .writable: becameWritable(completion)
         case .cancel: canceled(completion)
         case .send: break  // settled before the others
-        case .readable, nil: counters.staleCompletions += 1
+        case .readable, .connect, nil: counters.staleCompletions += 1
         }
     }
 

@@ -36,6 +36,8 @@ struct Faults: Sendable {
     var failedAccepts = 0
     /// Accepts that begin a spell of EMFILE.
     var descriptorShortages = 0
+    /// Connects that fail: ETIMEDOUT, ENETUNREACH and the like.
+    var failedConnects = 0
     /// Cancels whose answer is 0, ENOENT or EALREADY while their target ends by itself.
     var untrueCancels = 0
     /// Closes that are followed by a completion of the generation that is gone.
@@ -60,6 +62,7 @@ struct Faults: Sendable {
         reorderings: 50,
         failedAccepts: 20,
         descriptorShortages: 5,
+        failedConnects: 20,
         untrueCancels: 50,
         lateCompletions: 50,
         stalls: 10,

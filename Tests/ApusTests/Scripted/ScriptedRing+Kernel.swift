@@ -41,6 +41,12 @@ extension ScriptedRing {
             switch submission {
             case .accept(let listener, let tag):
                 accepts.append((listener, tag))
+            case .connect(let descriptor, let bytes, let copy, let tag):
+                if unsafe !bytes.elementsEqual(copy) {
+                    misuse("the address of a connect on \(descriptor) changed")
+                }
+                guard let socket = sockets[descriptor], socket.connecting == tag else { continue }
+                connect(socket, to: copy)
             case .receive(let descriptor, let tag):
                 sockets[descriptor]?.receiving = tag
             case .writable(let descriptor, let tag):
@@ -66,6 +72,46 @@ extension ScriptedRing {
         }
     }
 
+    private func connect(_ socket: VirtualSocket, to address: [UInt8]) {
+        if random.chance(faults.failedConnects) {
+            socket.connectResult = -[ETIMEDOUT, ENETUNREACH, ECONNRESET, EINTR][random.upTo(4) - 1]
+            return
+        }
+        switch answerConnect(address, socket) {
+        case .connected(let delay):
+            socket.connectResult = 0
+            socket.connectedAfter = now + delay
+            after(delay) {}
+        case .refusal(let errno): socket.connectResult = -errno
+        case .silence: break
+        }
+    }
+
+    private func completeConnect(of socket: VirtualSocket) {
+        guard let tag = socket.connecting, let result = socket.connectResult,
+            socket.connectedAfter <= now
+        else { return }
+        socket.connecting = nil
+        end(tag, of: socket)
+        batch.append(Completion(withoutBytes: tag, result))
+    }
+
+    /// Ends a connect, unless the cancel comes too late; whether there was one.
+    private func cancelConnect(_ target: OperationTag, answeringTo tag: OperationTag) -> Bool {
+        guard let socket = sockets.values.first(where: { $0.connecting == target }) else {
+            return false
+        }
+        if random.chance(faults.untrueCancels), socket.connectResult != nil {
+            post(Completion(withoutBytes: tag, -EALREADY))
+            return true
+        }
+        post(Completion(withoutBytes: tag, 0))
+        socket.connecting = nil
+        end(target, of: socket)
+        post(Completion(withoutBytes: target, -ECANCELED))
+        return true
+    }
+
     private func cancel(_ target: OperationTag, answeringTo tag: OperationTag) {
         let isUntrue = random.chance(faults.untrueCancels)
         let untrue: Int32 = [0, -ENOENT, -EALREADY][random.upTo(3) - 1]
@@ -79,6 +125,7 @@ extension ScriptedRing {
             }
             return
         }
+        if cancelConnect(target, answeringTo: tag) { return }
         let found = sockets.values.first { $0.receiving == target }
         guard let socket = found else {
             post(Completion(withoutBytes: tag, -ENOENT))
@@ -130,6 +177,7 @@ extension ScriptedRing {
                     after(pause) {}
                     continue
                 }
+                completeConnect(of: socket)
                 completeReceive(of: socket)
                 completeWritable(of: socket)
             }

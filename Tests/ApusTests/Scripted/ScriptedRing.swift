@@ -16,6 +16,7 @@ final class ScriptedRing: RingVerbs {
     @safe
     enum Submission {
         case accept(listener: Int32, OperationTag)
+        case connect(Int32, UnsafeRawBufferPointer, [UInt8], OperationTag)
         case receive(Int32, OperationTag)
         case send(Int32, UnsafeRawBufferPointer, [UInt8], OperationTag)
         case writable(Int32, OperationTag)
@@ -51,6 +52,18 @@ final class ScriptedRing: RingVerbs {
 
     /// Descriptors whose completions come first; the others in their own order.
     var order: [Int32] = []
+
+    /// Who is there for a connect to an address: an end that takes the socket, or why not.
+    var answerConnect: (_ address: [UInt8], VirtualSocket) -> ConnectAnswer = { _, _ in
+        .refusal(ECONNREFUSED)
+    }
+
+    enum ConnectAnswer {
+        /// The other end is the socket's peer from now on.
+        case connected(after: UInt64 = 0)
+        case refusal(Int32)
+        case silence
+    }
 
     /// Descriptors that connections come from.
     var listeners: Set<Int32> = [World.listener]
@@ -129,6 +142,22 @@ final class ScriptedRing: RingVerbs {
         submissions.append(.accept(listener: listener, tag))
     }
 
+    func socket(for address: UnsafeRawBufferPointer) -> Int32 {
+        if now < descriptorsShortUntil { return -EMFILE }
+        let socket = VirtualSocket()
+        socket.descriptor = takeDescriptor()
+        sockets[socket.descriptor] = socket
+        return socket.descriptor
+    }
+
+    func connect(_ socket: Int32, to address: UnsafeRawBufferPointer, tag: OperationTag) {
+        guard let open = open(socket, for: "connect") else { return }
+        if open.peer != nil || open.connecting != nil { misuse("\(socket) is connected twice") }
+        open.operationCount += 1
+        open.connecting = tag
+        unsafe submissions.append(.connect(socket, address, Array(address), tag))
+    }
+
     func receive(on socket: Int32, tag: OperationTag) {
         guard let open = open(socket, for: "receive") else { return }
         receiveCount += 1
@@ -188,6 +217,7 @@ final class ScriptedRing: RingVerbs {
 
     func shutdownBoth(_ socket: Int32) {
         guard let open = open(socket, for: "shutdownBoth") else { return }
+        if open.connecting != nil { misuse("\(socket) is shut down while it connects") }
         if hasPreparedSend(on: socket) { misuse("the bytes of a send on \(socket) were dropped") }
         open.isShutForSending = true
         open.isShut = true
@@ -293,7 +323,7 @@ final class ScriptedRing: RingVerbs {
     /// The kernel forgets the operations that have had their last word.
     private func copyOut() {
         for completion in batch where !completion.hasMore {
-            let isOfSocket = completion.tag.kind == .receive || completion.tag.kind == .writable
+            let isOfSocket = [.receive, .writable, .connect].contains(completion.tag.kind)
             guard isOfSocket, let socket = ended[completion.tag.rawValue]?.popLast() else {
                 continue
             }

@@ -19,7 +19,7 @@ struct ServerFrame: Equatable {
 }
 
 /// A client at the other end of a virtual socket, well behaved unless told otherwise.
-final class VirtualPeer {
+final class VirtualPeer: VirtualEnd {
     private let ring: ScriptedRing
     let socket: VirtualSocket
     let address: String

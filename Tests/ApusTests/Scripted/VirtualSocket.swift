@@ -3,11 +3,26 @@
 
 import ApusRing
 
-/// One TCP connection between a virtual peer and the server, as the kernel sees it.
+/// Who is at the other end of a virtual socket.
+protocol VirtualEnd: AnyObject {
+    var address: String { get }
+    var isReading: Bool { get }
+    func read(_ bytes: ArraySlice<UInt8>)
+    func readEnd()
+    func wasReset()
+}
+
+/// One TCP connection between a virtual peer and the worker, as the kernel sees it.
 final class VirtualSocket {
     /// Its descriptor; -1 until it is accepted.
     var descriptor: Int32 = -1
-    weak var peer: VirtualPeer?
+    weak var peer: (any VirtualEnd)?
+
+    /// The operation that connects it, and until when nothing comes of that.
+    var connecting: OperationTag?
+    var connectedAfter: UInt64 = 0
+    /// What comes of it; nil: nothing.
+    var connectResult: Int32?
 
     /// Bytes of the peer that the server has not received.
     var inbound = ByteQueue()
