@@ -6,8 +6,24 @@
 #include <errno.h>
 #include <stdio.h>
 #include <string.h>
+#include <sys/random.h>
 #include <sys/resource.h>
 #include <time.h>
+
+int32_t apus_random_fill(void *bytes, size_t size) {
+    uint8_t *next = bytes;
+    while (size > 0) {
+        ssize_t count = getrandom(next, size, 0);
+        if (count < 0 && errno != EINTR) {
+            return -errno;
+        }
+        if (count > 0) {
+            next += count;
+            size -= (size_t)count;
+        }
+    }
+    return 0;
+}
 
 uint64_t apus_clock_monotonic(void) {
     struct timespec time;

@@ -45,6 +45,17 @@ public struct FrameHeader: Hashable, Sendable {
         self.isFinal = isFinal
     }
 
+    /// The same header of a frame that is masked with the key.
+    package func masked(with key: MaskingKey) -> FrameHeader {
+        FrameHeader(
+            isFinal: isFinal,
+            reservedBits: reservedBits,
+            opcode: opcode,
+            payloadByteCount: payloadByteCount,
+            maskingKey: key
+        )
+    }
+
     /// How many bytes the header takes on the wire: 2 to 14.
     ///
     /// Lengths have one encoding, the shortest, so this holds for received headers as well.

@@ -57,6 +57,23 @@ public struct MaskingKey: Hashable, Sendable {
     }
 }
 
+extension MaskingKey {
+    /// Writes the bytes, masked, to memory that has room for them and does not overlap them.
+    ///
+    /// They are the start of a frame's payload. Calls `apus_mask_copy`.
+    @unsafe
+    package func copy(_ bytes: UnsafeRawBufferPointer, to output: UnsafeMutableRawPointer) {
+        guard let start = bytes.baseAddress else { return }
+        unsafe apus_mask_copy(
+            output.assumingMemoryBound(to: UInt8.self),
+            start.assumingMemoryBound(to: UInt8.self),
+            bytes.count,
+            wireOrder,
+            0
+        )
+    }
+}
+
 /// Calls `body` with where to write and where to read the bytes of a range; they are appended.
 @unsafe
 @inlinable @inline(__always)

@@ -34,6 +34,20 @@ import Testing
         #expect(bytes[4...].allSatisfy { $0 == 1 })
     }
 
+    @Test func `memory is filled with random bytes to its end and not beyond`() {
+        for count in [0, 1, 255, 257, 100_000] {
+            // Where 16 fills leave a byte 0, it was not filled: a chance of 10^-33 for all of them.
+            var isFilled = [Bool](repeating: false, count: count)
+            for _ in 0..<16 {
+                var bytes = [UInt8](repeating: 0, count: count + 8)
+                #expect(unsafe apus_random_fill(&bytes, count) == 0)
+                for index in 0..<count where bytes[index] != 0 { isFilled[index] = true }
+                #expect(bytes[count...].allSatisfy { $0 == 0 })
+            }
+            #expect(isFilled.allSatisfy { $0 })
+        }
+    }
+
     @Test func `limits can be read`() throws {
         var descriptors: UInt64 = 0
         #expect(unsafe apus_limit_descriptors(&descriptors) == 0)

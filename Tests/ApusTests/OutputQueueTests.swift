@@ -241,4 +241,34 @@ import Testing
         #expect(unsafe third.byteCount == 0)
         unsafe pool.give(third)
     }
+
+    /// By the formula of the RFC, not by the codec.
+    private func masked(_ bytes: [UInt8], by key: [UInt8]) -> [UInt8] {
+        bytes.enumerated().map { $1 ^ key[$0 % 4] }
+    }
+
+    @Test(.rfc6455("5.3"), arguments: [0, 1, 4, 125, 126, 4095, 4096, 20_000])
+    func `frames of a client are masked as they are queued, each with its own key`(
+        byteCount: Int
+    ) {
+        var pool = OutputPool()
+        var queue = OutputQueue()
+        queue.maskingKeys = unsafe RandomBytes(fill: { block in
+            for index in block.indices { unsafe block[index] = UInt8(truncatingIfNeeded: index) }
+        })
+        let payload = (0..<byteCount).map { UInt8(truncatingIfNeeded: $0 &* 7) }
+        let header = FrameHeader(opcode: .binary, payloadByteCount: UInt64(byteCount))
+        unsafe payload.withUnsafeBytes { unsafe queue.append(header, $0, from: &pool) }
+        appendPong([8, 8], to: &queue, &pool)
+        appendPong([8, 9], to: &queue, &pool)
+
+        let frame = Array(contents(queue).dropLast(8))
+        let start = header.headerByteCount + 4
+        #expect(frame[1] & 0x80 != 0)
+        #expect(frame[(start - 4)..<start] == [0, 1, 2, 3])
+        #expect(Array(frame[start...]) == masked(payload, by: [0, 1, 2, 3]))
+        #expect(contents(queue).suffix(8) == [0x8A, 0x82, 8, 9, 10, 11, 0, 0])
+        queue.removeAll(to: &pool)
+        #expect(pool.lentCount == 0)
+    }
 }

@@ -193,7 +193,11 @@ int32_t apus_file_look(const char *path, apus_file *file);
 /* Removes a file's name. */
 int32_t apus_file_remove(const char *path);
 
-/* ---- Clocks and limits (environment.c) ---- */
+/* ---- Randomness, clocks and limits (environment.c) ---- */
+
+/* Fills memory with random bytes that nobody can foretell; of the kernel's own, so that a fork
+ * cannot repeat them. May block early while a machine starts. In C because errno tells how. */
+int32_t apus_random_fill(void *bytes, size_t size);
 
 /* Nanoseconds of CLOCK_MONOTONIC. In C because of struct timespec, on the way of every timer. */
 uint64_t apus_clock_monotonic(void);

@@ -44,6 +44,17 @@ extension OutputChunkPointer {
         }
     }
 
+    /// The same, masked with the key, if there is one, while they are copied.
+    func append(_ payload: UnsafeRawBufferPointer, masking key: MaskingKey?) {
+        guard let key else {
+            unsafe append(payload)
+            return
+        }
+        precondition(unsafe payload.count <= room, "a frame is larger than the chunk made for it")
+        unsafe key.copy(payload, to: storage + pointee.end)
+        unsafe pointee.end += payload.count
+    }
+
     /// Encodes the header behind the bytes that are there; it must fit.
     func append(_ header: FrameHeader) {
         precondition(unsafe header.headerByteCount <= room, "no room for a header")
@@ -97,10 +108,12 @@ extension OutputChunkPointer {
     /// The header of a frame, and where the frame ends.
     private func frame(at offset: Int) -> (header: FrameHeader, end: Int) {
         let bytes = unsafe UnsafeRawBufferPointer(start: storage, count: pointee.end)
+        // Read as its receiver does: the frames of a client are masked.
+        let isMasked = unsafe offset + 1 < bytes.count && bytes[offset + 1] & 0x80 != 0
         let decoding = FrameHeader.decode(
             unsafe Span(_unsafeBytes: bytes),
             from: offset,
-            as: .client
+            as: isMasked ? .server : .client
         )
         guard case .header(let header) = decoding else {
             preconditionFailure("no frame of ours begins at \(offset)")

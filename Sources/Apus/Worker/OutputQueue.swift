@@ -18,6 +18,9 @@ struct OutputQueue: ~Copyable {
     /// The chunks of messages with a key that nobody has begun to send.
     private var keyed: [AnyHashable: OutputChunkPointer] = unsafe [:]
 
+    /// What the frames of a client are masked with, each by a key of its own; nil for a server.
+    var maskingKeys: RandomBytes?
+
     /// How many bytes wait.
     private(set) var byteCount = 0
 
@@ -30,16 +33,17 @@ struct OutputQueue: ~Copyable {
         if let head = unsafe head { unsafe head.pointee.next == nil } else { true }
     }
 
-    /// Appends one frame; the payload is copied.
+    /// Appends one frame; the payload is copied, and masked on the way if it is a client's.
     mutating func append(
         _ header: FrameHeader,
         _ payload: UnsafeRawBufferPointer,
         from pool: inout OutputPool
     ) {
+        let header = masked(header)
         let count = header.headerByteCount + payload.count
         let chunk = unsafe chunk(for: count, from: &pool)
         unsafe chunk.append(header)
-        unsafe chunk.append(payload)
+        unsafe chunk.append(payload, masking: header.maskingKey)
         byteCount += count
     }
 
@@ -61,7 +65,10 @@ struct OutputQueue: ~Copyable {
                 payloadByteCount: UInt64(min(payload.count - start, fragmentByteCountMax))
             )
         }
-        let count = starts.reduce(payload.count) { $0 + header(at: $1).headerByteCount }
+        let keyByteCount = maskingKeys == nil ? 0 : 4
+        let count = starts.reduce(payload.count) {
+            $0 + header(at: $1).headerByteCount + keyByteCount
+        }
         let chunk: OutputChunkPointer
         if let key {
             unsafe chunk = pool.take(count, isExact: true)
@@ -74,10 +81,11 @@ struct OutputQueue: ~Copyable {
             unsafe chunk = self.chunk(for: count, from: &pool)
         }
         for start in starts {
-            let header = header(at: start)
+            let header = masked(header(at: start))
             let end = start + Int(header.payloadByteCount)
+            let fragment = unsafe UnsafeRawBufferPointer(rebasing: payload[start..<end])
             unsafe chunk.append(header)
-            unsafe chunk.append(UnsafeRawBufferPointer(rebasing: payload[start..<end]))
+            unsafe chunk.append(fragment, masking: header.maskingKey)
         }
         byteCount += count
     }
@@ -120,9 +128,15 @@ struct OutputQueue: ~Copyable {
             unsafe waitingPong = chunk
         }
         guard let waiting = unsafe waitingPong else { return }
+        let header = masked(header)
         unsafe waiting.append(header)
-        unsafe waiting.append(payload)
+        unsafe waiting.append(payload, masking: header.maskingKey)
         byteCount += unsafe waiting.byteCount
+    }
+
+    private func masked(_ header: FrameHeader) -> FrameHeader {
+        guard let maskingKeys else { return header }
+        return header.masked(with: maskingKeys.nextMaskingKey())
     }
 
     /// The first bytes that lie together.
