@@ -10,6 +10,7 @@
 #include <netinet/tcp.h>
 #include <stdio.h>
 #include <string.h>
+#include <strings.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
 #include <sys/un.h>
@@ -37,6 +38,61 @@ static bool is_internet(const apus_address *address) {
     return family == AF_INET || family == AF_INET6;
 }
 
+static int32_t failure_of_lookup(int error) {
+    switch (error) {
+    case EAI_SYSTEM:
+        return -errno;
+    case EAI_MEMORY:
+        return -ENOMEM;
+    case EAI_AGAIN:
+        return -EAGAIN;
+    default:
+        return -ENOENT;
+    }
+}
+
+static void take(apus_address *address, const struct addrinfo *found, uint16_t port) {
+    memset(address, 0, sizeof *address);
+    memcpy(address->storage, found->ai_addr, found->ai_addrlen);
+    address->size = found->ai_addrlen;
+    apus_address_set_port(address, port);
+}
+
+int32_t apus_address_lookup(apus_address *addresses, size_t capacity, const char *host,
+                            uint16_t port, bool may_block) {
+    if (strcasecmp(host, "localhost") == 0) {
+        int32_t first = apus_address_lookup(addresses, capacity, "127.0.0.1", port, false);
+        if (first < 0 || (size_t)first >= capacity) {
+            return first;
+        }
+        return first + apus_address_lookup(addresses + first, 1, "::1", port, false);
+    }
+    struct addrinfo hints = {
+        .ai_family = AF_UNSPEC,
+        .ai_socktype = SOCK_STREAM,
+        .ai_flags = AI_NUMERICHOST,
+    };
+    struct addrinfo *found = NULL;
+    int error = getaddrinfo(host, NULL, &hints, &found);
+    if (error == EAI_NONAME) {
+        if (!may_block) {
+            return 0;
+        }
+        hints.ai_flags = AI_ADDRCONFIG;
+        error = getaddrinfo(host, NULL, &hints, &found);
+    }
+    if (error != 0) {
+        return failure_of_lookup(error);
+    }
+    int32_t count = 0;
+    for (struct addrinfo *next = found; next != NULL && (size_t)count < capacity;
+         next = next->ai_next) {
+        take(&addresses[count++], next, port);
+    }
+    freeaddrinfo(found);
+    return count;
+}
+
 int32_t apus_address_resolve(apus_address *address, const char *host, uint16_t port) {
     if (strcmp(host, "localhost") == 0) {
         host = "127.0.0.1";
@@ -53,23 +109,11 @@ int32_t apus_address_resolve(apus_address *address, const char *host, uint16_t p
         hints.ai_flags = AI_PASSIVE;
         error = getaddrinfo(host, NULL, &hints, &found);
     }
-    switch (error) {
-    case 0:
-        break;
-    case EAI_SYSTEM:
-        return -errno;
-    case EAI_MEMORY:
-        return -ENOMEM;
-    case EAI_AGAIN:
-        return -EAGAIN;
-    default:
-        return -ENOENT;
+    if (error != 0) {
+        return failure_of_lookup(error);
     }
-    memset(address, 0, sizeof *address);
-    memcpy(address->storage, found->ai_addr, found->ai_addrlen);
-    address->size = found->ai_addrlen;
+    take(address, found, port);
     freeaddrinfo(found);
-    apus_address_set_port(address, port);
     return 0;
 }
 

@@ -146,6 +146,15 @@ typedef struct apus_address {
  */
 int32_t apus_address_resolve(apus_address *address, const char *host, uint16_t port);
 
+/*
+ * The addresses to connect to for a host, in the order to try them, and how many: those of a
+ * literal IPv4 or IPv6 address, of `localhost` (127.0.0.1, then ::1) or, if it may block, of a
+ * name. 0: it is a name, and may not block. -ENOENT: the name has none; -EAGAIN: it cannot be
+ * looked up now. In C because of the list of struct addrinfo.
+ */
+int32_t apus_address_lookup(apus_address *addresses, size_t capacity, const char *host,
+                            uint16_t port, bool may_block);
+
 /* The address of a Unix socket; -ENAMETOOLONG over 107 bytes. */
 int32_t apus_address_unix(apus_address *address, const char *path);
 

@@ -53,7 +53,7 @@ public protocol HTTPStatusError: Error {
     var reason: String { get }
 }
 
-/// What was asked of a request or a connection cannot be, and why.
+/// Why what was asked for could not be done: the asker's mistake, or the state of things.
 public enum WebSocketError: Error, Hashable, Sendable {
     /// It was accepted or rejected before.
     case alreadyDecided
@@ -63,6 +63,12 @@ public enum WebSocketError: Error, Hashable, Sendable {
 
     /// The answer would break the protocol: a subprotocol that was not offered, a bad field.
     case invalidResponse(String)
+
+    /// No server may be sent this request: the URL, a subprotocol or a field is malformed.
+    case invalidRequest(String)
+
+    /// No worker's loop runs in this process, or it drains.
+    case noWorker
 
     /// A code that an endpoint must not send, RFC 6455 §7.4.
     case invalidCloseCode(UInt16)

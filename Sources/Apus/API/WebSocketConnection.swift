@@ -24,7 +24,8 @@ public struct AutomaticPong: Sendable {
 @WorkerActor
 public final class WebSocketConnection {
     let machine: Pinned<ConnectionStateMachine>
-    let server: WebSocketServer
+    /// The server that accepted it; nil where a client opened it.
+    let server: WebSocketServer?
     /// Strong, since a let costs no reference counting; the cycle ends when the socket is closed.
     let owner: any WebSocketOwner
 
@@ -53,16 +54,16 @@ public final class WebSocketConnection {
     /// connection itself, and none is taken any more.
     var handlers: Handlers? = Handlers()
 
-    /// The client's address without the port; empty for a Unix socket.
+    /// The peer's address without the port; empty for a Unix socket.
     public let remoteAddress: String
 
-    /// The subprotocol that was accepted; nil for none.
+    /// The subprotocol that was accepted, or that the server selected; nil for none.
     public let `protocol`: String?
 
     init(
         transport: Connection,
         owner: any WebSocketOwner,
-        server: WebSocketServer,
+        server: WebSocketServer?,
         machine: consuming ConnectionStateMachine,
         protocol subprotocol: String?
     ) {

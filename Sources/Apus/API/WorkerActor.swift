@@ -13,6 +13,9 @@ public actor WorkerActor {
 
     nonisolated let loop = LoopExecutor()
 
+    /// What connects for the clients of this process; nil before its worker has a loop.
+    @WorkerActor static weak var dialer: (any WebSocketDialer)?
+
     /// The worker's loop.
     public nonisolated var unownedExecutor: UnownedSerialExecutor {
         unsafe loop.asUnownedSerialExecutor()

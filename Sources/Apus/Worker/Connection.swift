@@ -4,7 +4,7 @@
 import ApusProtocol
 import ApusRing
 
-/// One accepted socket, from the accept to the close of its descriptor.
+/// One socket that was accepted or that we connect, from there to the close of its descriptor.
 ///
 /// The driver's record of it: what the kernel is doing for it, what waits to be sent, and who
 /// reads its bytes. Rules of the protocol are not here but in the two machines.
@@ -12,7 +12,8 @@ import ApusRing
 final class Connection {
     /// Who reads, and what is left to do.
     enum Stage {
-        /// The bytes are a request head, or wait for its decision.
+        /// The bytes are a request head, or wait for its decision; or, where we connect, a response
+        /// head.
         case opening
         /// The bytes are frames.
         case open
@@ -37,18 +38,24 @@ final class Connection {
         static let application = ReadPauses(rawValue: 4)
         /// What came before is held, and has to be read first.
         static let held = ReadPauses(rawValue: 8)
+        /// It is not connected.
+        static let connecting = ReadPauses(rawValue: 128)
     }
 
-    let socket: Int32
+    /// The descriptor; -1 while there is none, before a connect and between two.
+    var socket: Int32
     let slot: UInt32
     let generation: UInt32
-    let httpServer: HTTPServer
+    /// Whose listener it came from; nil where we connect.
+    let httpServer: HTTPServer?
     /// Whose connection it is, as far as is known yet: the peer's address, or that of the client
     /// whom a trusted proxy forwards.
     var remoteAddress: String
 
     var stage = Stage.opening
     var opening: Opening?
+    /// What it has where we connect; nil where it was accepted.
+    let attempt: ConnectAttempt?
     var webSocket: WebSocketConnection?
 
     /// Bytes that wait to be sent.
@@ -89,11 +96,26 @@ final class Connection {
         self.httpServer = httpServer
         self.remoteAddress = remoteAddress
         self.opening = opening
+        attempt = nil
+    }
+
+    /// A connection that we open.
+    init(slot: UInt32, generation: UInt32, attempt: ConnectAttempt) {
+        socket = -1
+        self.slot = slot
+        self.generation = generation
+        httpServer = nil
+        remoteAddress = ""
+        self.attempt = attempt
+        pauses = .connecting
     }
 
     func tag(_ kind: OperationTag.Kind) -> OperationTag {
         OperationTag(kind, generation: generation, slot: slot)
     }
+
+    /// Whether ours is the client's side.
+    var isClient: Bool { attempt != nil }
 
     /// Whether bytes should come in: to be read, or to see the peer's end.
     var wantsBytes: Bool {

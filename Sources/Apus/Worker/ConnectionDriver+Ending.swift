@@ -66,9 +66,9 @@ extension ConnectionDriver where Ring: ~Copyable {
             webSocket.assembly.removeAll(to: &messageBuffers.value)
         }
         let server = webSocket.server
-        server.ended(webSocket)
+        server?.ended(webSocket)
         tellOfEnd { try handlers.close?(outcome.code, outcome.reason) }
-        tellOfEnd { try server.closeHandler?(webSocket, outcome.code, outcome.reason) }
+        tellOfEnd { try server?.closeHandler?(webSocket, outcome.code, outcome.reason) }
     }
 
     /// Calls a handler that can end nothing any more; what it throws keeps the next from nothing.
@@ -118,11 +118,14 @@ extension ConnectionDriver where Ring: ~Copyable {
             return
         }
         connection.stage = .lingering
-        ring.shutdownSending(connection.socket)
+        // The server's comes first, so that its side is spared the wait for late packets, RFC 6455
+        // §7.1.1; where we failed the connection too, not to cut off what it still reads.
+        if !connection.isClient { ring.shutdownSending(connection.socket) }
     }
 
     /// The kernel says that the connection is broken.
     func connectionLost(_ connection: Connection) {
+        fail(connection, .connectionLost)
         if let webSocket = connection.webSocket {
             transportClosed(webSocket, on: connection)
         }
@@ -141,8 +144,12 @@ extension ConnectionDriver where Ring: ~Copyable {
         let goneHandler = leaveOpening(connection)
         deadlines.set(nil, slot: Int(connection.slot))
         connection.output.value.removeAll(to: &outputPool.value)
-        // Ends an armed receive with 0, and a wait for writability.
-        ring.shutdownBoth(connection.socket)
+        if connection.attempt?.isConnecting == true {
+            cancelConnect(of: connection)
+        } else if connection.socket >= 0 {
+            // Ends an armed receive with 0, and a wait for writability.
+            ring.shutdownBoth(connection.socket)
+        }
         releaseIfIdle(connection)
         if let goneHandler { tellOfEnd(goneHandler) }
     }
@@ -154,7 +161,7 @@ extension ConnectionDriver where Ring: ~Copyable {
         connection.webSocket = nil
         table.remove(connection)
         endingCount -= 1
-        ring.close(connection.socket)
+        if connection.socket >= 0 { ring.close(connection.socket) }
     }
 
     // MARK: Time
@@ -229,6 +236,8 @@ extension ConnectionDriver where Ring: ~Copyable {
                 if let webSocket = connection.webSocket {
                     close(webSocket, .goingAway, reason: "server is going away")
                 }
+            case .opening where connection.isClient:
+                fail(connection, .shuttingDown)
             case .opening:
                 refuse(connection, with: .unavailable(reason: "server is going away"))
                 // Nobody waits long for a client that has not even asked.

@@ -80,7 +80,7 @@ extension ConnectionDriver where Ring: ~Copyable {
             reject(request, with: .originRefused)
             return
         }
-        guard let server = connection.httpServer.webSocketServer,
+        guard let server = connection.httpServer?.webSocketServer,
             let handler = server.requestHandler
         else {
             reject(request, with: .noHandler)
@@ -120,8 +120,9 @@ extension ConnectionDriver where Ring: ~Copyable {
     // MARK: Ordinary requests
 
     private func answer(_ head: RequestHead, on connection: Connection) {
+        guard let httpServer = connection.httpServer else { return }
         counters.requestsAnswered += 1
-        let response = connection.httpServer.response(to: head)
+        let response = httpServer.response(to: head)
         appendBytes(response.bytes, on: connection)
         if let error = response.handlerError {
             countHandlerError("an HTTP handler threw", error)
@@ -151,6 +152,10 @@ extension ConnectionDriver where Ring: ~Copyable {
 
     /// The time for the request and its answer is over.
     func openingTimedOut(_ connection: Connection) {
+        if connection.isClient {
+            fail(connection, .timedOut)
+            return
+        }
         guard let opening = connection.opening else { return }
         guard opening.request == nil else {
             counters.handshakesTimedOut += 1
@@ -185,7 +190,7 @@ extension ConnectionDriver: RequestOwner where Ring: ~Copyable {
         guard let connection = request.connection, connection.stage == .opening else {
             throw .clientGone
         }
-        guard let server = connection.httpServer.webSocketServer else { throw .clientGone }
+        guard let server = connection.httpServer?.webSocketServer else { throw .clientGone }
         counters.handshakesCompleted += 1
         let webSocket = WebSocketConnection(
             transport: connection,

@@ -46,7 +46,11 @@ extension ConnectionDriver where Ring: ~Copyable {
             }
             unsafe readFrames(bytes, from: 0, on: connection)
         case .opening:
-            unsafe readHead(bytes, on: connection)
+            if let attempt = connection.attempt {
+                unsafe readResponse(bytes, for: attempt, on: connection)
+            } else {
+                unsafe readHead(bytes, on: connection)
+            }
         case .finishing, .lingering, .dropping, .released:
             return
         }
@@ -101,11 +105,12 @@ extension ConnectionDriver where Ring: ~Copyable {
                 appendClose(code == .noStatusReceived ? nil : code, reason: "", on: connection)
             }
             end(webSocket, on: connection)
-            if connection.output.value.isEmpty {
+            if connection.output.value.isEmpty, !connection.isClient {
                 // It answers our Close, so it has read all that we sent: nothing to wait for.
                 drop(connection)
             } else {
-                // Ours is its answer, or crossed it and still waits behind what was sent before.
+                // Ours is its answer, or crossed it and still waits behind what was sent before; or
+                // it is for the server to end the transport first, RFC 6455 §7.1.1.
                 finish(connection)
             }
         case .fail(let violation, let sendClose):
@@ -228,6 +233,7 @@ extension ConnectionDriver where Ring: ~Copyable {
         guard connection.held == nil else { return }
         switch connection.stage {
         case .opening, .lingering:
+            if let attempt = connection.attempt { serverEnded(attempt, on: connection) }
             drop(connection)
         case .open:
             if let webSocket = connection.webSocket {

@@ -60,7 +60,10 @@ extension ConnectionDriver where Ring: ~Copyable {
             isDisplacing = true
         }
         if header.isFinal, !header.opcode.isControl { counters.messagesSent += 1 }
-        if payload.count >= uncopiedByteCountMin, !connection.isAwaitingWritable {
+        // A client's is masked while it is copied.
+        if payload.count >= uncopiedByteCountMin, !connection.isAwaitingWritable,
+            !connection.isClient
+        {
             unsafe sendUncopied(header, payload, on: connection)
             guard connection.stage == .open else { return .closed }
         } else {

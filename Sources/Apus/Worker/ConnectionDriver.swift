@@ -4,6 +4,7 @@
 import ApusCodec
 import ApusProtocol
 import ApusRing
+import CApusSystem
 import Logging
 
 /// Applies what the machines decide to the ring, and what the ring brings to the machines.
@@ -18,6 +19,7 @@ import Logging
 /// | send       | ``settleSends(_:)``    | what was not taken waits for writability          |
 /// | writable   | ``becameWritable(_:)`` | the queue goes out                                |
 /// | cancel     | ``canceled(_:)``       | nothing                                           |
+/// | connect    | ``connected(_:)``      | a client's request; the next address              |
 @WorkerActor
 final class ConnectionDriver<Ring: RingVerbs & ~Copyable> {
     let ring: Ring
@@ -38,6 +40,8 @@ final class ConnectionDriver<Ring: RingVerbs & ~Copyable> {
     let outputPool = Pinned(OutputPool())
     let messageBuffers = Pinned(MessageBufferPool())
     let sendScratch = SendScratch()
+    /// For nonces and masking keys; made in the worker, so that no two share their bytes.
+    let randomBytes = RandomBytes()
     /// What the bytes that are being read hold; one is enough, since reading them is never nested.
     let batch = Pinned(ReceivedBatch())
     /// The slot of the connection whose bytes are being read; an impossible one for none.
@@ -59,6 +63,13 @@ final class ConnectionDriver<Ring: RingVerbs & ~Copyable> {
     var ringSends: [Connection] = []
     /// Connections whose early frames can be read now that they were accepted, or that go on.
     var resumed: [Connection] = []
+
+    /// Connections that we open and whose addresses are known, to be connected before the wait.
+    var dialing: [Connection] = []
+    /// Looks a name up, and tells its addresses on the loop, later.
+    var lookUp:
+        @WorkerActor (String, UInt16, @escaping @WorkerActor ([apus_address]) -> Void) -> Void =
+            { AddressLookup.begin($0, port: $1, $2) }
 
     /// Which accept operations are in flight, ``WorkerListener/acceptsInFlightMax`` per listener.
     var isAccepting: [Bool]
@@ -103,12 +114,15 @@ final class ConnectionDriver<Ring: RingVerbs & ~Copyable> {
 
     /// Before the wait: what this turn produced goes out, and what is unarmed is armed.
     func prepareWait() {
+        connectDialed()
         flushAll()
         armAccepts()
     }
 
     /// How long the wait may take; nil for as long as nothing happens.
     var waitNanosecondsMax: UInt64? {
+        // What a handler dialed while output was flushed.
+        guard dialing.isEmpty else { return 0 }
         var next = deadlines.next
         for other in [acceptPausedUntil, drain?.deadline] {
             if let other, next.map({ other < $0 }) ?? true { next = other }
@@ -125,7 +139,8 @@ final class ConnectionDriver<Ring: RingVerbs & ~Copyable> {
         case .writable: becameWritable(completion)
         case .cancel: canceled(completion)
         case .send: break  // settled before the others
-        case .readable, .connect, nil: counters.staleCompletions += 1
+        case .connect: connected(completion)
+        case .readable, nil: counters.staleCompletions += 1
         }
     }
 

@@ -43,6 +43,7 @@ struct Worker {
             logger: logger,
             now: Self.now()
         )
+        WorkerActor.dialer = driver
         let loop = WorkerLoop(
             driver: driver,
             executor: executor,

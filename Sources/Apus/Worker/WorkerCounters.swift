@@ -12,6 +12,8 @@ struct WorkerCounters {
     var connectionsAccepted = 0
     var acceptsFailed = 0
     var connectionsRefused = 0
+    var connectionsOpened = 0
+    var connectsFailed = 0
     var handshakesCompleted = 0
     var handshakesRefused = 0
     var handshakesTimedOut = 0
@@ -46,6 +48,8 @@ extension ConnectionDriver where Ring: ~Copyable {
             ("connections_accepted", counters.connectionsAccepted),
             ("accepts_failed", counters.acceptsFailed),
             ("connections_refused", counters.connectionsRefused),
+            ("connections_opened", counters.connectionsOpened),
+            ("connects_failed", counters.connectsFailed),
             ("handshakes_completed", counters.handshakesCompleted),
             ("handshakes_refused", counters.handshakesRefused),
             ("handshakes_timed_out", counters.handshakesTimedOut),

@@ -1,0 +1,48 @@
+// This source file is part of the Apus project
+// SPDX-License-Identifier: Apache-2.0
+
+public import ApusProtocol
+
+/// How a client treats its connections: limits and times, all with their defaults.
+///
+/// How much may wait for a server that does not read is the worker's:
+/// ``ServerConfiguration/maxSendQueue``.
+public struct ClientConfiguration: Sendable {
+    /// The largest payload of one received frame, in bytes; larger: 1009.
+    public var maxReceivedFrameSize = 1 << 20
+
+    /// The largest received message, in bytes, over all of its frames; larger: 1009.
+    public var maxReceivedMessageSize = 8 << 20
+
+    /// The most frames that one received message may come in; more: 1008.
+    public var maxFragments = 16384
+
+    /// How long it may take from `connect` to the open connection, the look-up of the name included.
+    public var handshakeTimeout: Interval = .seconds(10)
+
+    /// The silence after which a ping is sent; nil: no keepalive, which is for servers.
+    public var keepaliveInterval: Interval?
+
+    /// How long after that ping anything must have come, or the connection is dropped (1006).
+    public var keepaliveGracePeriod: Interval = .seconds(10)
+
+    /// How long a closing handshake may take before the connection is dropped.
+    public var closeTimeout: Interval = .seconds(5)
+
+    /// The limits of a response's head.
+    public var handshakeLimits = HandshakeLimits()
+
+    /// The defaults of WebSocket-Node.
+    public init() {}
+
+    var connections: ConnectionConfiguration {
+        ConnectionConfiguration(
+            frameByteCountMax: UInt64(clamping: maxReceivedFrameSize),
+            messageByteCountMax: UInt64(clamping: maxReceivedMessageSize),
+            fragmentCountMax: UInt32(clamping: maxFragments),
+            keepaliveInterval: keepaliveInterval,
+            keepaliveGracePeriod: keepaliveGracePeriod,
+            closeTimeout: closeTimeout
+        )
+    }
+}

@@ -1,0 +1,56 @@
+// This source file is part of the Apus project
+// SPDX-License-Identifier: Apache-2.0
+
+public import ApusProtocol
+import CApusSystem
+
+/// Why a client has no connection.
+public enum ConnectFailure: Error, Hashable, Sendable {
+    /// The name has no address, or cannot be looked up for now.
+    case nameNotFound(String)
+
+    /// The system, or the last of the server's addresses, refused with this error number.
+    case refused(errno: Int32)
+
+    /// The connection broke before the server had answered.
+    case connectionLost
+
+    /// The server answered with something that is no WebSocket handshake, or ended the connection.
+    case invalidResponse(ClientHandshakeViolation)
+
+    /// The server answered with another status than 101, and nobody listens for responses.
+    case httpStatus(Int)
+
+    /// ``ClientConfiguration/handshakeTimeout`` was over first.
+    case timedOut
+
+    /// ``WebSocketClient/abort()`` was called.
+    case aborted
+
+    /// The worker was told to end.
+    case shuttingDown
+}
+
+extension ConnectFailure: CustomStringConvertible {
+    /// One sentence that says why.
+    public var description: String {
+        switch self {
+        case .nameNotFound(let name): "The name \(name) has no address."
+        case .refused(let errno): "Connecting failed: \(Self.text(of: errno))."
+        case .connectionLost: "The connection broke before the server had answered."
+        case .invalidResponse(let violation): "\(violation.reason) (\(violation.section))"
+        case .httpStatus(let status): "The server answered with status \(status)."
+        case .timedOut: "The server had not answered in time."
+        case .aborted: "The attempt was aborted."
+        case .shuttingDown: "The worker is about to end."
+        }
+    }
+
+    private static func text(of errno: Int32) -> String {
+        unsafe withUnsafeTemporaryAllocation(of: CChar.self, capacity: 128) { text in
+            guard let start = text.baseAddress else { return "" }
+            unsafe apus_error_text(errno, start, text.count)
+            return unsafe String(cString: start)
+        }
+    }
+}
