@@ -271,4 +271,44 @@ import Testing
         queue.removeAll(to: &pool)
         #expect(pool.lentCount == 0)
     }
+
+    @Test(.rfc6455("5.3"), arguments: [3, 4, 5, 200])
+    func `fragments of a client are masked, each with its own key, and dropped together`(
+        most: Int
+    ) {
+        var pool = OutputPool()
+        var queue = OutputQueue()
+        queue.maskingKeys = unsafe RandomBytes(fill: { block in
+            for index in block.indices { unsafe block[index] = UInt8(truncatingIfNeeded: index) }
+        })
+        let payload = (0..<10).map { UInt8($0 &* 7) }
+        func append() {
+            unsafe payload.withUnsafeBytes {
+                unsafe queue.append(.text, $0, fragmentByteCountMax: most, from: &pool)
+            }
+        }
+        append()
+        var expected: [UInt8] = []
+        var key: UInt8 = 0
+        for start in stride(from: 0, to: payload.count, by: most) {
+            let piece = Array(payload[start..<min(payload.count, start + most)])
+            let fin: UInt8 = start + most >= payload.count ? 0x80 : 0
+            let keyBytes = [key, key + 1, key + 2, key + 3]
+            expected += [fin | (start == 0 ? 1 : 0), 0x80 | UInt8(piece.count)] + keyBytes
+            expected += masked(piece, by: keyBytes)
+            key += 4
+        }
+        #expect(contents(queue) == expected)
+        #expect(queue.byteCount == expected.count)
+
+        // The first is begun, so the second one goes, whole.
+        append()
+        queue.removeFirst(1, to: &pool)
+        let isDropped = queue.removeOldestMessage(to: &pool)
+        let isDroppedAgain = queue.removeOldestMessage(to: &pool)
+        #expect(isDropped && !isDroppedAgain)
+        #expect(contents(queue) == Array(expected.dropFirst()))
+        queue.removeAll(to: &pool)
+        #expect(pool.lentCount == 0)
+    }
 }
