@@ -15,7 +15,12 @@ let package = Package(
                 .product(name: "CApusCodec", package: "apus"),
             ],
             path: "swift-face"
-        )
+        ),
+        .executableTarget(
+            name: "task-echo",
+            dependencies: [.product(name: "Apus", package: "apus")],
+            path: "task-echo"
+        ),
     ],
     swiftLanguageModes: [.v6]
 )

@@ -37,6 +37,8 @@ public final class WebSocketConnection {
     var openMessage = OpenMessage.none
     /// Where it stands among the server's connections.
     var index = -1
+    /// What it has for tasks; nil where no task has to do with it.
+    var stream: MessageStream?
     /// What the application keeps with it.
     var values: [ObjectIdentifier: Any] = [:]
 
@@ -81,11 +83,13 @@ public final class WebSocketConnection {
 
     /// Called with every message; it is borrowed until the handler returns.
     ///
-    /// Not called where ``ServerConfiguration/assembleFragments`` is false.
+    /// Not called where ``ServerConfiguration/assembleFragments`` is false. Where an asynchronous
+    /// request handler sets it after it has waited, it is called at once with what came meanwhile.
     public func onMessage(
         _ handler: @escaping @WorkerActor (borrowing WebSocketMessage) throws -> Void
     ) {
         handlers?.message = handler
+        stream?.handOver()
     }
 
     /// Called with the parts of messages as they come, borrowed until the handler returns.
@@ -96,6 +100,7 @@ public final class WebSocketConnection {
         _ handler: @escaping @WorkerActor (borrowing WebSocketFramePart) throws -> Void
     ) {
         handlers?.frame = handler
+        stream?.handOver()
     }
 
     /// Called once when the connection is over, with the code and reason that ended it.
@@ -143,12 +148,12 @@ public final class WebSocketConnection {
     /// broken, it ends with 1006 and what was kept is lost. ``close()`` resumes, since the peer's
     /// Close is awaited, but no message is received any more.
     public func pause() {
-        owner.pause(self)
+        owner.pause(self, for: .application)
     }
 
     /// Goes on where ``pause()`` stopped; before the worker's next wait, not within this call.
     public func resume() {
-        owner.resume(self)
+        owner.resume(self, from: .application)
     }
 
     /// Whether ``pause()`` holds.
@@ -241,7 +246,11 @@ protocol WebSocketOwner: AnyObject {
 
     func drop(_ webSocket: WebSocketConnection, reason: String)
 
-    func pause(_ webSocket: WebSocketConnection)
+    func flush(_ webSocket: WebSocketConnection)
 
-    func resume(_ webSocket: WebSocketConnection)
+    func deliver(_ message: ReceivedMessage, to webSocket: WebSocketConnection)
+
+    func pause(_ webSocket: WebSocketConnection, for reason: Connection.ReadPauses)
+
+    func resume(_ webSocket: WebSocketConnection, from reasons: Connection.ReadPauses)
 }

@@ -23,6 +23,9 @@ public final class WebSocketRequest {
     var server: WebSocketServer?
     var index = -1
 
+    /// The task of an asynchronous handler, until the request is decided.
+    private(set) var handlerTask: HandlerTask?
+
     private let addresses: RemoteAddresses
 
     init(
@@ -102,6 +105,22 @@ public final class WebSocketRequest {
         }
     }
 
+    /// Runs an asynchronous handler.
+    func begin(_ handler: @escaping @WorkerActor (WebSocketRequest) async throws -> Void) {
+        let handlerTask = HandlerTask()
+        self.handlerTask = handlerTask
+        owner.beganTask()
+        handlerTask.begin { [self] in
+            var failure: (any Error)?
+            do {
+                try await handler(self)
+            } catch {
+                failure = error
+            }
+            owner.endedTask(handlerTask, of: self, failure)
+        }
+    }
+
     /// It is decided: nobody waits for it any more.
     func resolve() {
         isDecided = true
@@ -111,6 +130,7 @@ public final class WebSocketRequest {
     /// Nobody waits for it any more, decided or not; returns who wants to hear that it was not.
     func abandon() -> (@WorkerActor () throws -> Void)? {
         let handler = goneHandler
+        handlerTask?.cancel()
         leave()
         return handler
     }
@@ -118,6 +138,7 @@ public final class WebSocketRequest {
     private func leave() {
         connection = nil
         goneHandler = nil
+        handlerTask = nil
         server?.left(self)
         server = nil
     }
@@ -203,4 +224,8 @@ protocol RequestOwner: AnyObject {
     func reject(_ request: WebSocketRequest, with refusal: Refusal)
 
     func tellOfEnd(_ handler: @WorkerActor () throws -> Void)
+
+    func beganTask()
+
+    func endedTask(_ task: HandlerTask, of request: WebSocketRequest, _ error: (any Error)?)
 }

@@ -87,6 +87,21 @@ public final class WebSocketServer: Sendable {
         state.withLock { $0.requestHandler = handler }
     }
 
+    /// The same for a handler that waits for other things before it decides, or reads messages.
+    ///
+    /// It runs as a task on the worker's loop: as part of the loop up to where it first waits. The
+    /// task is canceled when the client goes before the decision, and when the connection that it
+    /// accepted is over. Messages of that connection are kept, as far as
+    /// ``WebSocketConnection/messages`` keeps them, until it says who reads them (`messages`,
+    /// `onMessage`) or ends; one that wants none says `onMessage { _ in }`. An error that is thrown
+    /// after the connection was accepted closes it with 1011. A worker that drains waits for these
+    /// tasks as for connections.
+    public func onRequest(
+        _ handler: @escaping @WorkerActor (WebSocketRequest) async throws -> Void
+    ) {
+        state.withLock { $0.requestHandler = { request in request.begin(handler) } }
+    }
+
     /// Called for every connection when it opens, before `accept` returns.
     public func onConnect(_ handler: @escaping @WorkerActor (WebSocketConnection) throws -> Void) {
         state.withLock { $0.connectHandler = handler }

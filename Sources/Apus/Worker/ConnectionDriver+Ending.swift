@@ -20,7 +20,7 @@ extension ConnectionDriver: WebSocketOwner where Ring: ~Copyable {
         appendClose(code, reason: reason, on: connection)
         deadlines.set(webSocket.machine.value.deadline, slot: Int(connection.slot))
         // The peer's Close is waited for.
-        resume(webSocket)
+        resume(webSocket, from: .byApplication)
     }
 
     /// We give the connection up: a Close with the code goes out, then the transport ends.
@@ -67,6 +67,7 @@ extension ConnectionDriver where Ring: ~Copyable {
         }
         let server = webSocket.server
         server?.ended(webSocket)
+        webSocket.stream?.finish(outcome)
         tellOfEnd { try handlers.close?(outcome.code, outcome.reason) }
         tellOfEnd { try server?.closeHandler?(webSocket, outcome.code, outcome.reason) }
     }
@@ -203,7 +204,7 @@ extension ConnectionDriver where Ring: ~Copyable {
         guard let webSocket = connection.webSocket else { return }
         let slot = Int(connection.slot)
         // Of a peer that is not read from, silence says nothing.
-        if connection.pauses.contains(.application) {
+        if !connection.pauses.isDisjoint(with: .byApplication) {
             webSocket.machine.value.peerMadeProgress(at: now)
         }
         switch webSocket.machine.value.timerFired(at: now) {

@@ -90,12 +90,21 @@ extension ConnectionDriver where Ring: ~Copyable {
         do {
             try handler(request)
         } catch {
-            countHandlerError("a request handler threw", error)
-            if request.isPending {
-                reject(request, with: .telling(error))
-            } else if let webSocket = connection.webSocket {
-                fail(webSocket, on: connection, .internalError, "internal error")
-            }
+            requestHandlerFailed(error, of: request, connection.webSocket)
+        }
+    }
+
+    /// What a request's handler throws rejects the request, or closes the connection that it accepted.
+    private func requestHandlerFailed(
+        _ error: any Error,
+        of request: WebSocketRequest,
+        _ webSocket: WebSocketConnection?
+    ) {
+        countHandlerError("a request handler threw", error)
+        if request.isPending {
+            reject(request, with: .telling(error))
+        } else if let webSocket, let connection = webSocket.transport {
+            fail(webSocket, on: connection, .internalError, "internal error")
         }
     }
 
@@ -205,6 +214,12 @@ extension ConnectionDriver: RequestOwner where Ring: ~Copyable {
         )
         connection.stage = .open
         connection.webSocket = webSocket
+        if let handlerTask = request.handlerTask {
+            handlerTask.webSocket = webSocket
+            let stream = MessageStream(of: webSocket, handlerTask: handlerTask)
+            webSocket.stream = stream
+            stream.awaitReader(assemblesFragments: assemblesFragments)
+        }
         request.resolve()
         if connection.opening?.isDeferred == true {
             resumed.append(connection)
@@ -216,6 +231,20 @@ extension ConnectionDriver: RequestOwner where Ring: ~Copyable {
         server.opened(webSocket)
         tell(webSocket, on: connection) { try server.connectHandler?(webSocket) }
         return webSocket
+    }
+
+    func beganTask() {
+        taskCount += 1
+    }
+
+    func endedTask(_ task: HandlerTask, of request: WebSocketRequest, _ error: (any Error)?) {
+        taskCount -= 1
+        // What it throws because its connection, or its client, is gone is nobody's mistake.
+        if let error, task.webSocket != nil || !task.isCanceled {
+            requestHandlerFailed(error, of: request, task.webSocket)
+        }
+        task.webSocket?.stream?.handlerEnded()
+        task.webSocket = nil
     }
 
     func reject(_ request: WebSocketRequest, with refusal: Refusal) {

@@ -8,22 +8,35 @@ import ApusRing
 // MARK: What connections ask of their worker
 
 extension ConnectionDriver where Ring: ~Copyable {
+    /// A message that was kept until its handler was there.
+    func deliver(_ message: ReceivedMessage, to webSocket: WebSocketConnection) {
+        guard let connection = webSocket.transport, let handler = webSocket.handlers?.message
+        else { return }
+        tell(webSocket, on: connection) {
+            try unsafe message.bytes.withUnsafeBytes {
+                try handler(unsafe WebSocketMessage(kind: message.kind, borrowing: $0))
+            }
+        }
+    }
+
     /// The application wants nothing more of this connection for now.
-    func pause(_ webSocket: WebSocketConnection) {
+    func pause(_ webSocket: WebSocketConnection, for reason: Connection.ReadPauses) {
         guard let connection = webSocket.transport, connection.stage == .open,
             webSocket.machine.value.isOpen
         else { return }
-        connection.pauses.insert(.application)
+        connection.pauses.insert(reason)
         // Called by a handler of this connection: the rest of the batch waits as well.
         if readingSlot == connection.slot { batch.value.hold() }
         updateReceiving(on: connection)
     }
 
     /// It goes on with what was held, before the next wait.
-    func resume(_ webSocket: WebSocketConnection) {
+    func resume(_ webSocket: WebSocketConnection, from reasons: Connection.ReadPauses) {
         guard let connection = webSocket.transport,
-            connection.pauses.remove(.application) != nil
+            !connection.pauses.isDisjoint(with: reasons)
         else { return }
+        connection.pauses.subtract(reasons)
+        guard connection.pauses.isDisjoint(with: .byApplication) else { return }
         // For keepalive the silence of a peer begins now.
         webSocket.machine.value.peerMadeProgress(at: now)
         if readingSlot == connection.slot {
@@ -58,7 +71,7 @@ extension ConnectionDriver where Ring: ~Copyable {
 
     /// Reads what was held, until there is nothing more or the application pauses again.
     func readHeldFrames(on connection: Connection) {
-        guard !connection.pauses.contains(.application), let held = connection.held,
+        guard connection.pauses.isDisjoint(with: .byApplication), let held = connection.held,
             let webSocket = connection.webSocket
         else { return }
         swap(&batch.value, &held.batch)

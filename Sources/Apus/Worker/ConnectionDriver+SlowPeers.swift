@@ -8,6 +8,12 @@ import ApusRing
 extension ConnectionDriver where Ring: ~Copyable {
     // MARK: Backpressure
 
+    /// What would go out at the end of the turn goes out now, as far as the kernel takes it.
+    func flush(_ webSocket: WebSocketConnection) {
+        guard let connection = webSocket.transport, connection.stage == .open else { return }
+        flushNow(connection)
+    }
+
     func awaitWritable(_ connection: Connection) {
         guard !connection.isAwaitingWritable, connection.stage != .dropping,
             connection.stage != .released
@@ -41,6 +47,7 @@ extension ConnectionDriver where Ring: ~Copyable {
             sendFIN(on: connection)
         } else if connection.hasWaited, let webSocket = connection.webSocket {
             connection.hasWaited = false
+            webSocket.stream?.drained()
             tell(webSocket, on: connection) { try webSocket.handlers?.drain?() }
         }
     }

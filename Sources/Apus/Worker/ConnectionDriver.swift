@@ -37,6 +37,8 @@ final class ConnectionDriver<Ring: RingVerbs & ~Copyable> {
     /// For how many turns deadlines have waited for what the kernel holds back.
     var catchUpTurnCount = 0
     var counters = WorkerCounters()
+    /// Of asynchronous handlers, how many have not come to their end.
+    var taskCount = 0
     let outputPool = Pinned(OutputPool())
     let messageBuffers = Pinned(MessageBufferPool())
     let sendScratch = SendScratch()
@@ -82,7 +84,9 @@ final class ConnectionDriver<Ring: RingVerbs & ~Copyable> {
     /// Set once the worker is told to end.
     struct Drain {
         var deadline: Instant
-        /// Whether the deadline came before the last connection had closed.
+        /// Whether the deadline has come.
+        var isOver: Bool { deadline == Instant(nanoseconds: .max) }
+        /// Whether it came before the last connection had closed.
         var hasCut = false
     }
 
@@ -108,7 +112,10 @@ final class ConnectionDriver<Ring: RingVerbs & ~Copyable> {
     }
 
     /// Whether the worker was told to end and nothing is left to do.
-    var isDrained: Bool { drain != nil && table.count == 0 && !isAccepting.contains(true) }
+    var isDrained: Bool {
+        guard let drain, table.count == 0, !isAccepting.contains(true) else { return false }
+        return taskCount == 0 || drain.isOver
+    }
 
     // MARK: The turn
 

@@ -4,17 +4,26 @@
 import Glibc
 import Synchronization
 
-/// The executor of ``WorkerActor``: jobs wait here until the worker's loop runs them.
+/// The executor of ``WorkerActor``: jobs wait here until the worker's loop runs them, once a turn.
 ///
-/// Jobs may come from any thread; the loop takes them once a turn. Where it sleeps, a write to the
-/// wake descriptor (an eventfd that the loop waits for) ends the sleep.
+/// Those that the loop's own thread adds, as the resumption of a task by a message, cost no lock and
+/// no system call: the loop does not sleep while it has any. Those of other threads end its sleep by
+/// a write to the wake descriptor (an eventfd that the loop waits for).
+@safe
 final class LoopExecutor: SerialExecutor {
     private struct Inbox {
         var jobs: [UnownedJob] = []
         var wake: (@Sendable () -> Void)?
     }
 
+    /// Jobs of the loop's thread, which alone may touch these two.
+    private nonisolated(unsafe) var jobs: [UnownedJob] = []
+    private nonisolated(unsafe) var running: [UnownedJob] = []
+
+    /// Jobs of other threads.
     private let inbox = Mutex(Inbox())
+    private let inboxHasJobs = Atomic(false)
+
     /// The thread that runs the loop; 0 before there is one.
     private let thread = Atomic<UInt>(0)
 
@@ -30,30 +39,53 @@ final class LoopExecutor: SerialExecutor {
 
     func enqueue(_ job: consuming ExecutorJob) {
         let unowned = UnownedJob(job)
+        guard thread.load(ordering: .relaxed) != UInt(pthread_self()) else {
+            unsafe jobs.append(unowned)
+            return
+        }
         let wake = inbox.withLock { inbox in
             inbox.jobs.append(unowned)
+            inboxHasJobs.store(true, ordering: .releasing)
             return inbox.jobs.count == 1 ? inbox.wake : nil
         }
         wake?()
     }
 
+    /// The same from the loop's thread, where that is known.
+    @WorkerActor
+    func add(_ job: UnownedJob) {
+        unsafe jobs.append(job)
+    }
+
+    /// Whether there is something to run: the loop must not sleep then.
+    var hasJobs: Bool { unsafe !jobs.isEmpty || inboxHasJobs.load(ordering: .acquiring) }
+
     /// Runs the jobs that have arrived; those that they add are for the next turn.
     func runJobs() {
-        let jobs = inbox.withLock { inbox in
-            guard !inbox.jobs.isEmpty else { return [UnownedJob]() }
-            let jobs = inbox.jobs
-            inbox.jobs = []
-            return jobs
+        guard hasJobs else { return }
+        if inboxHasJobs.load(ordering: .acquiring) {
+            let arrived = inbox.withLock { inbox in
+                let arrived = inbox.jobs
+                inbox.jobs = []
+                inboxHasJobs.store(false, ordering: .relaxed)
+                return arrived
+            }
+            unsafe jobs.append(contentsOf: arrived)
         }
-        for job in jobs {
-            unsafe job.runSynchronously(on: asUnownedSerialExecutor())
+        unsafe swap(&jobs, &running)
+        for index in unsafe running.indices {
+            unsafe running[index].runSynchronously(on: asUnownedSerialExecutor())
         }
+        unsafe running.removeAll(keepingCapacity: true)
     }
 
     /// The runtime asks where it cannot tell: in synchronous code below the loop.
     func checkIsolated() {
         precondition(isCurrent, "this is not the worker's thread")
     }
+
+    /// Where this is said, a task can begin as part of the loop (`Task.immediate`).
+    func isIsolatingCurrentContext() -> Bool? { isCurrent }
 
     /// Whether the calling thread runs the loop, or there is none yet.
     var isCurrent: Bool {

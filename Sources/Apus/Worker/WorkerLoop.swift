@@ -26,7 +26,9 @@ struct WorkerLoop<Ring: RingVerbs & ~Copyable> {
     /// One turn.
     func turn() throws(RingError) {
         driver.prepareWait()
-        let count = try driver.ring.wait(nanosecondsMax: driver.waitNanosecondsMax)
+        let count = try driver.ring.wait(
+            nanosecondsMax: executor.hasJobs ? 0 : driver.waitNanosecondsMax
+        )
         driver.now = clock()
         driver.settleSends(count)
         for index in 0..<count {

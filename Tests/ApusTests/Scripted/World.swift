@@ -13,6 +13,9 @@ func inWorker(_ body: @WorkerActor () throws -> Void) rethrows {
 }
 
 /// The real loop and driver of a worker on a scripted ring, with virtual peers.
+///
+/// Tasks run where the executor is that of the actor, so tests with tasks are in ``Tasks``, one at a
+/// time.
 @WorkerActor
 final class World {
     nonisolated static let listener: Int32 = 3
@@ -27,6 +30,7 @@ final class World {
     init(
         seed: UInt64 = 1,
         faults: Faults = .none,
+        executor: LoopExecutor = LoopExecutor(),
         configure: (inout ServerConfiguration) -> Void = { _ in }
     ) {
         var configuration = ServerConfiguration()
@@ -43,7 +47,7 @@ final class World {
         )
         loop = WorkerLoop(
             driver: driver,
-            executor: LoopExecutor(),
+            executor: executor,
             clock: { Instant(nanoseconds: ring.now) },
             control: { _ in }
         )
@@ -100,7 +104,8 @@ final class World {
         until condition: () -> Bool
     ) throws {
         try withoutActuallyEscaping(condition) { condition in
-            ring.isObserved = condition
+            // A job that an event of the ring adds ends the wait, as the wake descriptor does.
+            ring.isObserved = { [loop] in condition() || loop.executor.hasJobs }
             defer { ring.isObserved = { false } }
             for _ in 0..<turnsMax {
                 if condition() { return }
