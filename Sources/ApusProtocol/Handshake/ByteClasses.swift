@@ -9,6 +9,8 @@ extension UInt8 {
     static let space: UInt8 = 0x20
     static let quote: UInt8 = 0x22
     static let numberSign: UInt8 = 0x23
+    static let percent: UInt8 = 0x25
+    static let asterisk: UInt8 = 0x2A
     static let comma: UInt8 = 0x2C
     static let hyphen: UInt8 = 0x2D
     static let dot: UInt8 = 0x2E
@@ -18,6 +20,7 @@ extension UInt8 {
     static let equals: UInt8 = 0x3D
     static let question: UInt8 = 0x3F
     static let backslash: UInt8 = 0x5C
+    static let underscore: UInt8 = 0x5F
 
     /// `tchar`, RFC 9110 §5.6.2.
     ///
