@@ -33,6 +33,18 @@ func module(_ name: String, dependencies: [Target.Dependency]) -> Target {
     .target(name: name, dependencies: dependencies, swiftSettings: swiftSettings)
 }
 
+let logging = Target.Dependency.product(name: "Logging", package: "swift-log")
+
+/// A program under Sources/Examples, named for what it shows.
+func example(_ name: String) -> Target {
+    .executableTarget(
+        name: name,
+        dependencies: ["Apus", "ApusProtocol", logging],
+        path: "Sources/Examples/\(name)",
+        swiftSettings: swiftSettings
+    )
+}
+
 func tests(_ name: String, dependencies: [Target.Dependency]) -> Target {
     .testTarget(
         name: name,
@@ -41,7 +53,6 @@ func tests(_ name: String, dependencies: [Target.Dependency]) -> Target {
     )
 }
 
-let logging = Target.Dependency.product(name: "Logging", package: "swift-log")
 let httpTypes = Target.Dependency.product(name: "HTTPTypes", package: "swift-http-types")
 let argumentParser = Target.Dependency.product(
     name: "ArgumentParser",
@@ -97,6 +108,9 @@ let package = Package(
             ],
             swiftSettings: swiftSettings
         ),
+
+        // Complete programs that show how it is used.
+        example("GracefulEnd"),
 
         .target(
             name: "ApusTestSupport",

@@ -64,7 +64,7 @@ int32_t apus_signals_open(apus_signal_set set) {
     return descriptor < 0 ? -errno : descriptor;
 }
 
-int32_t apus_signals_next(int32_t descriptor) {
+int32_t apus_signals_next(int32_t descriptor, int32_t *sender) {
     struct signalfd_siginfo info;
     ssize_t count;
     do {
@@ -73,5 +73,9 @@ int32_t apus_signals_next(int32_t descriptor) {
     if (count < 0) {
         return errno == EAGAIN ? 0 : -errno;
     }
-    return count == (ssize_t)sizeof info ? (int32_t)info.ssi_signo : 0;
+    if (count != (ssize_t)sizeof info) {
+        return 0;
+    }
+    *sender = (int32_t)info.ssi_pid;
+    return (int32_t)info.ssi_signo;
 }

@@ -15,10 +15,11 @@ struct BlockedSignals {
         blockedBefore = apus_signals_block(set)
     }
 
-    /// The next signal; nil when none is pending.
-    func next() -> Int32? {
-        let signal = apus_signals_next(descriptor)
-        return signal > 0 ? signal : nil
+    /// The next signal and the process that sent it; nil when none is pending.
+    func next() -> (signal: Int32, sender: Int32)? {
+        var sender: Int32 = 0
+        let signal = unsafe apus_signals_next(descriptor, &sender)
+        return signal > 0 ? (signal, sender) : nil
     }
 
     /// Lets the signals act again; those that came before are forgotten.
@@ -59,7 +60,7 @@ package struct WorkerSignals: ~Copyable {
 
     /// The next signal, as `SIGTERM`; nil when none is pending.
     package func next() -> Int32? {
-        signals.next()
+        signals.next()?.signal
     }
 
     /// Sets up a new worker's signals, given what was blocked before the supervisor began.

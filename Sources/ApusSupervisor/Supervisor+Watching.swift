@@ -32,11 +32,12 @@ extension Supervisor {
     }
 
     func readSignals(_ signals: BlockedSignals) {
-        while let signal = signals.next() {
+        while let (signal, sender) = signals.next() {
             switch signal {
             case SIGTERM, SIGINT:
                 stop(exitCode: 0, signal: signal)
-                plan?.signaled()
+                // A second one kills, but not where workers ask as well: several may.
+                if !slots.contains(where: { $0.worker?.pid == sender }) { plan?.signaled() }
             case SIGUSR1:
                 for worker in slots.lazy.compactMap(\.worker) { worker.send(signal) }
                 log(.signalForwarded(signal))
@@ -49,11 +50,12 @@ extension Supervisor {
         }
     }
 
-    func reap() {
+    func reap(_ signals: BlockedSignals) {
         for slot in slots.indices {
             guard let how = slots[slot].worker?.reap() else { continue }
             // What it said last may have come with its end.
             readReport(slot)
+            readSignals(signals)
             guard let worker = slots[slot].worker else { continue }
             slots[slot].worker = nil
             worker.close()

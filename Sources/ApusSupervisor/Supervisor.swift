@@ -91,7 +91,7 @@ package final class Supervisor {
             }
             readReports()
             readSignals(channels.signals)
-            reap()
+            reap(channels.signals)
             announceReadiness(onAllReady)
         }
     }

@@ -1,6 +1,9 @@
 // This source file is part of the Apus project
 // SPDX-License-Identifier: Apache-2.0
 
+import CApusSystem
+import Glibc
+
 /// What a worker is given at its start; the descriptors are its own until it exits.
 package struct WorkerContext {
     /// The place that this worker fills, from 0.
@@ -17,4 +20,17 @@ package struct WorkerContext {
 
     /// To tell the supervisor that this worker accepts connections, or why it cannot.
     package let ready: ReadinessReporter
+
+    /// The process that forked this one.
+    let supervisor: Int32
+
+    /// Asks the supervisor to end all workers, as a TERM from elsewhere would; no effect where it is
+    /// gone already.
+    package func endAll() {
+        let descriptor = apus_process_open(supervisor)
+        guard descriptor >= 0 else { return }
+        // Still our parent, so it was the descriptor's process too: no other had its number since.
+        if getppid() == supervisor { _ = apus_process_signal(descriptor, SIGTERM) }
+        apus_descriptor_close(descriptor)
+    }
 }

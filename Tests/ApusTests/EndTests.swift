@@ -154,7 +154,7 @@ import Testing
             #expect(peers.allSatisfy { $0.closeCode == 1001 && $0.sawEnd && !$0.sawReset })
             #expect(codes == Array(repeating: .goingAway, count: 20))
             #expect(world.ring.accepts.isEmpty)
-            #expect(world.driver.drain?.hasCut == false)
+            #expect(world.driver.drain?.cutCount == 0)
             world.expectIdle()
         }
     }
@@ -188,7 +188,7 @@ import Testing
             let start = world.ring.now
             try world.drain()
             #expect(world.ring.now - start == 2 * Self.second)
-            #expect(world.driver.drain?.hasCut == true)
+            #expect(world.driver.drain?.cutCount == 1)
             #expect(good.closeCode == 1001 && bad.closeCode == 1001)
             world.expectIdle()
         }

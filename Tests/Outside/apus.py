@@ -36,6 +36,15 @@ def binary():
     raise FileNotFoundError("no server is built: swift build -c release --product apus")
 
 
+def example(name):
+    """A built program of Sources/Examples."""
+    for configuration in ("debug", "release"):
+        path = ROOT / ".build" / configuration / name
+        if path.exists():
+            return str(path)
+    raise FileNotFoundError(f"the example is not built: swift build --product {name}")
+
+
 def run(*arguments, seconds=10, **options):
     """Runs a command of the server to its end."""
     return subprocess.run(
@@ -98,11 +107,18 @@ class Lines:
 
 
 class Server:
-    """`apus serve` on a free port, ready when made; a context manager that stops it."""
+    """`apus serve` on a free port, ready when made; a context manager that stops it.
 
-    def __init__(self, *arguments, app="echo", workers=2, drain="2s", environment=None):
+    With `program`, that one instead, which prints the same ready line.
+    """
+
+    def __init__(
+        self, *arguments, app="echo", workers=2, drain="2s", environment=None, program=None
+    ):
         command = [binary(), "serve", "--port", "0", "--app", app, "--workers", str(workers)]
         command += ["--drain-timeout", drain, "--log-format", "json", *arguments]
+        if program:
+            command = [program]
         self.process = subprocess.Popen(
             command,
             stdin=subprocess.DEVNULL,
@@ -266,6 +282,7 @@ def is_counters(line):
 def is_ours(pid):
     """Whether the process still is a server: its id may have been given to another."""
     try:
-        return "apus" in Path(f"/proc/{pid}/cmdline").read_text(errors="replace")
+        command = Path(f"/proc/{pid}/cmdline").read_text(errors="replace")
+        return "apus" in command or str(ROOT) in command
     except (FileNotFoundError, ProcessLookupError):
         return False

@@ -23,6 +23,8 @@ IMPORTS = {
         "Apus", "ApusProtocol", "ApusRing", "CApusSystem",
         "ArgumentParser", "Glibc", "HTTPTypes", "Logging",
     },
+    # What its users may: the public libraries.
+    "Examples": {"Apus", "ApusProtocol", "Glibc", "Logging"},
 }
 
 # What the codec may include besides its own files: the language, the processor's intrinsics, and the

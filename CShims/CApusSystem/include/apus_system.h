@@ -91,9 +91,9 @@ int32_t apus_signals_set_ignored(int32_t signal, bool is_ignored);
  * of sigset_t. */
 int32_t apus_signals_open(apus_signal_set set);
 
-/* The next signal of such a descriptor; 0: none is pending. In C because of struct
- * signalfd_siginfo. */
-int32_t apus_signals_next(int32_t descriptor);
+/* The next signal of such a descriptor, and the number of the process that sent it (0: the kernel);
+ * 0: none is pending. In C because of struct signalfd_siginfo. */
+int32_t apus_signals_next(int32_t descriptor, int32_t *sender);
 
 /* ---- Descriptors (descriptors.c) ---- */
 

@@ -62,6 +62,7 @@ extension WebSocketServer {
                 WorkerActor.assumeIsolated {
                     Worker(
                         context: context,
+                        server: self,
                         httpServers: httpServers,
                         configuration: configuration,
                         logger: logger

@@ -38,6 +38,9 @@ public final class WebSocketServer: Sendable {
     /// The requests of this worker that were neither accepted nor rejected yet, in no order.
     @WorkerActor public private(set) var pendingRequests: [WebSocketRequest] = []
 
+    /// The worker that serves; nil before it has a loop.
+    @WorkerActor weak var host: (any WorkerHost)?
+
     /// A server that is mounted on that HTTP server.
     public convenience init(
         httpServer: HTTPServer,

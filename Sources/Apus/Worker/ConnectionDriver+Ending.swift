@@ -169,7 +169,7 @@ extension ConnectionDriver where Ring: ~Copyable {
 
     /// Asks every connection whose deadline has come, after a wait that brought so many completions.
     func fireTimers(after completionCount: Int) {
-        if let drain, drain.deadline <= now { cutAll() }
+        if let deadline = drain?.deadline, deadline <= now { cutAll() }
         guard !isCatchingUp(completionCount) else { return }
         while let slot = deadlines.popDue(at: now) {
             guard let connection = table.connection(in: slot) else { continue }
@@ -226,8 +226,9 @@ extension ConnectionDriver where Ring: ~Copyable {
 
     /// Accepts no more, closes every connection with 1001, and waits for that until the deadline.
     func beginDrain() {
-        guard drain == nil else { return }
-        drain = Drain(deadline: now.advanced(by: configuration.drainTimeout))
+        setDrainDeadline(within: nil)
+        guard drain?.hasBegun == false else { return }
+        drain?.hasBegun = true
         acceptPausedUntil = nil
         cancelAccepts()
         closeListenersIfIdle()
@@ -251,11 +252,11 @@ extension ConnectionDriver where Ring: ~Copyable {
 
     /// The time to drain is over: what is still open is cut.
     private func cutAll() {
-        drain?.deadline = Instant(nanoseconds: .max)
+        drain?.deadline = nil
         for connection in table.all {
             // Where our FIN went out, the peer has all that there was to say.
             if connection.stage != .lingering, connection.stage != .dropping {
-                drain?.hasCut = true
+                drain?.cutCount += 1
             }
             connectionLost(connection)
         }

@@ -79,16 +79,10 @@ final class ConnectionDriver<Ring: RingVerbs & ~Copyable> {
     /// Until when no connection is accepted, for want of descriptors or memory.
     var acceptPausedUntil: Instant?
 
-    var drain: Drain?
-
     /// Set once the worker is told to end.
-    struct Drain {
-        var deadline: Instant
-        /// Whether the deadline has come.
-        var isOver: Bool { deadline == Instant(nanoseconds: .max) }
-        /// Whether it came before the last connection had closed.
-        var hasCut = false
-    }
+    var drain: Drain?
+    /// Has the supervisor end all workers; nothing where there is none.
+    var endAll: @WorkerActor () -> Void = {}
 
     init(
         ring: consuming Ring,
@@ -114,13 +108,15 @@ final class ConnectionDriver<Ring: RingVerbs & ~Copyable> {
     /// Whether the worker was told to end and nothing is left to do.
     var isDrained: Bool {
         guard let drain, table.count == 0, !isAccepting.contains(true) else { return false }
-        return taskCount == 0 || drain.isOver
+        // Handlers that are tasks end first, but for those that wait for just this.
+        return taskCount <= drain.waiterCount || drain.deadline == nil
     }
 
     // MARK: The turn
 
     /// Before the wait: what this turn produced goes out, and what is unarmed is armed.
     func prepareWait() {
+        if drain?.hasBegun == false { beginDrain() }
         connectDialed()
         flushAll()
         armAccepts()

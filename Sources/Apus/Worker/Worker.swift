@@ -11,6 +11,7 @@ import Logging
 @WorkerActor
 struct Worker {
     let context: WorkerContext
+    let server: WebSocketServer
     let httpServers: [HTTPServer]
     let configuration: ServerConfiguration
     let logger: Logger
@@ -43,7 +44,9 @@ struct Worker {
             logger: logger,
             now: Self.now()
         )
+        driver.endAll = { context.endAll() }
         WorkerActor.dialer = driver
+        server.host = driver
         let loop = WorkerLoop(
             driver: driver,
             executor: executor,
@@ -64,7 +67,7 @@ struct Worker {
             return ExitCode.system
         }
         log(driver.report(), "drained")
-        return driver.drain?.hasCut == true ? 1 : 0
+        return driver.drain?.cutCount == 0 ? 0 : 1
     }
 
     private func carryOut(_ order: WorkerControl.Order, with driver: ConnectionDriver<Ring>) {

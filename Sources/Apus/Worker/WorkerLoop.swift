@@ -21,6 +21,12 @@ struct WorkerLoop<Ring: RingVerbs & ~Copyable> {
         while !driver.isDrained {
             try turn()
         }
+        driver.tellOfDrain()
+        // Tasks are resumed by way of other threads, and may ask again.
+        while let drain = driver.drain, drain.waiterCount > 0 {
+            try turn()
+            driver.tellOfDrain()
+        }
     }
 
     /// One turn.

@@ -51,6 +51,7 @@ final class World {
             clock: { Instant(nanoseconds: ring.now) },
             control: { _ in }
         )
+        server.host = driver
     }
 
     /// Every message comes back with its type.
@@ -130,6 +131,9 @@ final class World {
         ring.after(milliseconds * 1_000_000) {}
         try run(sourceLocation: sourceLocation) { ring.now >= end }
     }
+
+    /// Turns until the worker has drained, and tells of it, as a worker's process does.
+    func runToEnd() throws { try loop.run() }
 
     /// Drains the worker to its end.
     func drain(sourceLocation: SourceLocation = #_sourceLocation) throws {

@@ -1,0 +1,49 @@
+// This source file is part of the Apus project
+// SPDX-License-Identifier: Apache-2.0
+
+public import ApusProtocol
+
+extension WebSocketServer {
+    /// Ends the server, in all of its workers: ``run(workers:whenListening:)`` returns as after SIGTERM.
+    ///
+    /// This worker, before its next wait, accepts no more, answers pending requests with 503 and
+    /// closes every connection with 1001; what is still open at the deadline is cut. The other
+    /// workers do the same within ``ServerConfiguration/drainTimeout``. A worker that is ending
+    /// already may get a nearer deadline, but no later one. Where no worker runs there is nothing to
+    /// end, and the completion is called at once.
+    ///
+    /// - Parameters:
+    ///   - deadline: how long connections may take to close; nil, or more than
+    ///     ``ServerConfiguration/drainTimeout``: that time.
+    ///   - completion: called with the number of this worker's connections that were cut, after the
+    ///     last one has gone; when it returns, the process exits.
+    @WorkerActor
+    public func shutDown(
+        within deadline: Interval? = nil,
+        completion: (@WorkerActor (Int) -> Void)? = nil
+    ) {
+        guard let host = host else {
+            completion?(0)
+            return
+        }
+        host.shutDown(within: deadline, completion: completion)
+    }
+
+    /// Ends the server, as ``shutDown(within:completion:)``, and returns how many connections of this
+    /// worker were cut.
+    ///
+    /// The task that waits here goes on once more, up to where it would wait again; then the process
+    /// exits.
+    @WorkerActor
+    public func shutDown(within deadline: Interval? = nil) async -> Int {
+        await host?.shutDown(within: deadline) ?? 0
+    }
+}
+
+/// What a server asks of the worker that it runs in.
+@WorkerActor
+protocol WorkerHost: AnyObject {
+    func shutDown(within limit: Interval?, completion: (@WorkerActor (Int) -> Void)?)
+
+    func shutDown(within limit: Interval?) async -> Int
+}
