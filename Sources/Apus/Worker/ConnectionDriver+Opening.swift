@@ -199,7 +199,8 @@ extension ConnectionDriver: RequestOwner where Ring: ~Copyable {
         guard let connection = request.connection, connection.stage == .opening else {
             throw .clientGone
         }
-        guard let server = connection.httpServer?.webSocketServer else { throw .clientGone }
+        // The one that was asked, also where another is mounted by now.
+        guard let server = request.server else { throw .clientGone }
         counters.handshakesCompleted += 1
         let webSocket = WebSocketConnection(
             transport: connection,

@@ -66,7 +66,7 @@ final class ScriptedRing: RingVerbs {
     }
 
     /// Descriptors that connections come from.
-    var listeners: Set<Int32> = [World.listener]
+    var listeners: Set<Int32> = [World.listener, World.secondListener]
 
     // Operations.
     var submissions: [Submission] = []

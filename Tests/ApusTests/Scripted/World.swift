@@ -19,6 +19,7 @@ func inWorker(_ body: @WorkerActor () throws -> Void) rethrows {
 @WorkerActor
 final class World {
     nonisolated static let listener: Int32 = 3
+    nonisolated static let secondListener: Int32 = 1000
 
     let ring: ScriptedRing
     let http = HTTPServer(port: 0)
@@ -31,6 +32,7 @@ final class World {
         seed: UInt64 = 1,
         faults: Faults = .none,
         executor: LoopExecutor = LoopExecutor(),
+        secondHTTP: HTTPServer? = nil,
         configure: (inout ServerConfiguration) -> Void = { _ in }
     ) {
         var configuration = ServerConfiguration()
@@ -38,10 +40,16 @@ final class World {
         let ring = ScriptedRing(seed: seed, faults: faults)
         self.ring = ring
         server = WebSocketServer(httpServer: http, configuration: configuration)
+        var listeners = [WorkerListener(descriptor: Self.listener, httpServer: http)]
+        if let secondHTTP {
+            listeners.append(
+                WorkerListener(descriptor: Self.secondListener, httpServer: secondHTTP)
+            )
+        }
         driver = ConnectionDriver(
             ring: ring,
             configuration: configuration,
-            listeners: [WorkerListener(descriptor: Self.listener, httpServer: http)],
+            listeners: listeners,
             logger: Logger(label: "test") { _ in SwiftLogNoOpLogHandler() },
             now: Instant(nanoseconds: ring.now)
         )
@@ -65,10 +73,13 @@ final class World {
     // MARK: Peers
 
     /// A peer that waits to be accepted.
-    func connect(from address: String? = nil) -> VirtualPeer {
+    func connect(
+        from address: String? = nil,
+        to listener: Int32 = World.listener
+    ) -> VirtualPeer {
         let peer = VirtualPeer(
             ring: ring,
-            listener: Self.listener,
+            listener: listener,
             address: address ?? "10.0.0.\(peers.count)"
         )
         peers.append(peer)
