@@ -110,6 +110,7 @@ let package = Package(
         ),
 
         // Complete programs that show how it is used.
+        example("ChatRooms"),
         example("GracefulEnd"),
 
         .target(
