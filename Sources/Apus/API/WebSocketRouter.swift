@@ -81,6 +81,18 @@ public final class WebSocketRouter: Sendable {
         precondition(isNew, "\(pattern) has a handler for \(subprotocol); unmount that one first")
     }
 
+    /// The same with an asynchronous handler, as with ``WebSocketServer/onRequest(_:)``.
+    public func mount(
+        _ pattern: String,
+        protocol subprotocol: String? = nil,
+        _ handler: @escaping @WorkerActor (WebSocketRouterRequest) async throws -> Void
+    ) {
+        let begin: @WorkerActor (WebSocketRouterRequest) throws -> Void = { request in
+            request.webSocketRequest.begin { _ in try await handler(request) }
+        }
+        mount(pattern, protocol: subprotocol, begin)
+    }
+
     /// Takes back what ``mount(_:protocol:_:)`` did; open connections stay.
     ///
     /// A pattern that matches the same paths will do, whatever its parameters are called. One that

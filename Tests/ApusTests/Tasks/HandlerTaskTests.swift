@@ -55,6 +55,27 @@ extension Tasks {
             }
         }
 
+        @Test func `are mounted on a router as others are`() throws {
+            try inWorker {
+                let world = World.withTasks()
+                let router = WebSocketRouter(server: world.server)
+                router.mount("/rooms/:room") { request async throws in
+                    let connection = try request.accept()
+                    for try await message in connection.messages {
+                        connection.sendUTF(
+                            "\(request.parameters["room"] ?? ""): \(message.utf8Data ?? "")"
+                        )
+                    }
+                }
+                let peer = world.connect()
+                peer.requestUpgrade(target: "/rooms/blue")
+                try world.run { peer.isOpen }
+                peer.sendText("hello")
+                try world.run { !peer.messages.isEmpty }
+                #expect(peer.messages == [Array("blue: hello".utf8)])
+            }
+        }
+
         @Test func `are canceled when the client goes before the decision`() throws {
             try inWorker {
                 let world = World.withTasks()
