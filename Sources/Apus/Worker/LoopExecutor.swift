@@ -29,12 +29,23 @@ final class LoopExecutor: SerialExecutor {
 
     /// The calling thread runs the loop, and `wake` is called when a job arrives at an empty inbox.
     func attach(wake: @escaping @Sendable () -> Void) {
-        thread.store(UInt(pthread_self()), ordering: .relaxed)
+        let isFirst = thread.compareExchange(
+            expected: 0,
+            desired: UInt(pthread_self()),
+            ordering: .relaxed
+        ).exchanged
+        precondition(isFirst, "a loop runs in this process already")
         let isWaiting = inbox.withLock { inbox in
             inbox.wake = wake
             return !inbox.jobs.isEmpty
         }
         if isWaiting { wake() }
+    }
+
+    /// The calling thread runs the loop no more; jobs wait for the next one that does.
+    func detach() {
+        inbox.withLock { $0.wake = nil }
+        thread.store(0, ordering: .relaxed)
     }
 
     func enqueue(_ job: consuming ExecutorJob) {

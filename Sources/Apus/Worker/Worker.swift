@@ -94,14 +94,14 @@ struct Worker {
         return ExitCode.system
     }
 
-    private static func describe(_ error: RingError) -> String {
+    static func describe(_ error: RingError) -> String {
         if error.operation.hasPrefix("io_uring"), let refusal = RingReport.inspect().refusal {
             return "io_uring is not available: \(refusal.cause) \(refusal.cure)"
         }
         return "the system refuses \(error.operation) (error \(error.errno)); see `apus check`"
     }
 
-    private static func now() -> Instant {
+    static func now() -> Instant {
         Instant(nanoseconds: apus_clock_monotonic())
     }
 }

@@ -3,7 +3,6 @@
 
 import ApusRing
 import ApusSupervisor
-import CApusSystem
 import Glibc
 
 /// What a worker's loop waits for besides its connections: signals, the supervisor's end, wake-ups.
@@ -23,20 +22,14 @@ final class WorkerControl {
 
     private let signals: WorkerSignals
     private let supervisorGone: Int32
-    private let wakeUp: Int32
+    private let wakeUp: WakeUp
 
     /// Jobs that `executor` gets from other threads wake the loop from here on.
     init(supervisorGone: Int32, executor: LoopExecutor) throws {
         signals = try WorkerSignals()
         self.supervisorGone = supervisorGone
-        let wakeUp = apus_event_open()
-        guard wakeUp >= 0 else { throw RingError(operation: "eventfd", errno: -wakeUp) }
-        self.wakeUp = wakeUp
-        executor.attach {
-            // An eventfd takes and gives eight bytes. It can only be full, and then it wakes anyway.
-            var one: UInt64 = 1
-            _ = unsafe apus_descriptor_write(wakeUp, &one, MemoryLayout<UInt64>.size)
-        }
+        wakeUp = try WakeUp()
+        executor.attach(wake: wakeUp.signal)
     }
 
     func watchAll(with ring: borrowing some RingVerbs & ~Copyable) {
@@ -65,8 +58,7 @@ final class WorkerControl {
         case .supervisorGone:
             return [.drainAsOrphan]
         case .wakeUp:
-            var count: UInt64 = 0
-            _ = unsafe apus_descriptor_read(wakeUp, &count, MemoryLayout<UInt64>.size)
+            wakeUp.clear()
             watch(source, with: ring)
             return []
         }
@@ -77,7 +69,7 @@ final class WorkerControl {
             switch source {
             case .signals: signals.descriptor
             case .supervisorGone: supervisorGone
-            case .wakeUp: wakeUp
+            case .wakeUp: wakeUp.descriptor
             }
         ring.awaitReadable(
             descriptor,
