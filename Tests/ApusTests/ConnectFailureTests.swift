@@ -34,7 +34,10 @@ import Testing
     }
 
     @Test(arguments: [
-        .response("HTTP/1.1 404 Not Found\r\n\r\nbody", .httpStatus(404)),
+        .response(
+            "HTTP/1.1 404 Not Found\r\n\r\nbody",
+            .httpResponse(HTTPResponse(status: .notFound))
+        ),
         .response("SSH-2.0-x\r\n", .invalidResponse(.malformedStatusLine)),
         .response("HTTP/1.1 101 a\r\n\r\n", .invalidResponse(.upgradeMissing)),
         Mishap("no answer", .timedOut) { $0.answersRequest = false },
@@ -236,7 +239,8 @@ import Testing
     @Test func `every failure is told in a sentence`() {
         let failures: [ConnectFailure] = [
             .nameNotFound("a"), .refused(errno: ECONNREFUSED), .connectionLost,
-            .invalidResponse(.acceptWrong), .httpStatus(404), .timedOut, .aborted, .shuttingDown,
+            .invalidResponse(.acceptWrong), .httpResponse(HTTPResponse(status: .notFound)),
+            .timedOut, .aborted, .shuttingDown,
         ]
         #expect(Set(failures.map(\.description)).count == failures.count)
         #expect(ConnectFailure.refused(errno: ECONNREFUSED).description.contains("refused"))

@@ -3,7 +3,7 @@
 
 public import ApusProtocol
 
-/// How a client treats its connections: limits and times, all with their defaults.
+/// How a client treats its connections: limits, times and the way, all with their defaults.
 ///
 /// How much may wait for a server that does not read is the worker's:
 /// ``ServerConfiguration/maxSendQueue``.
@@ -17,7 +17,7 @@ public struct ClientConfiguration: Sendable {
     /// The most frames that one received message may come in; more: 1008.
     public var maxFragments = 16384
 
-    /// How long it may take from `connect` to the open connection, the look-up of the name included.
+    /// How long it may take from `connect` to the open connection, look-up and proxy included.
     public var handshakeTimeout: Interval = .seconds(10)
 
     /// The silence after which a ping is sent; nil: no keepalive, which is for servers.
@@ -28,6 +28,9 @@ public struct ClientConfiguration: Sendable {
 
     /// How long a closing handshake may take before the connection is dropped.
     public var closeTimeout: Interval = .seconds(5)
+
+    /// The way to the servers.
+    public var route = ClientRoute.direct
 
     /// The limits of a response's head.
     public var handshakeLimits = HandshakeLimits()
@@ -45,4 +48,21 @@ public struct ClientConfiguration: Sendable {
             closeTimeout: closeTimeout
         )
     }
+}
+
+/// The way from a client to its servers.
+public enum ClientRoute: Hashable, Sendable {
+    /// To the host and port that a URL names.
+    case direct
+
+    /// Through a tunnel that an HTTP proxy is asked for by CONNECT, RFC 9110 §9.3.6.
+    ///
+    /// It is the proxy that looks up the host's name, and the connection's remote address is its.
+    case proxy(HTTPProxy)
+
+    /// To the Unix socket at this path, of at most 107 bytes.
+    ///
+    /// Of a URL the host is then only what the Host field says, as in `ws://localhost/chat`. There
+    /// is no URL for it: the `ws+unix:` of Node's ws has no place for the host.
+    case unixSocket(path: String)
 }

@@ -3,13 +3,14 @@
 
 public import ApusProtocol
 import CApusSystem
+public import HTTPTypes
 
 /// Why a client has no connection.
 public enum ConnectFailure: Error, Hashable, Sendable {
-    /// The name has no address, or cannot be looked up for now.
+    /// The name, the server's or the proxy's, has no address, or cannot be looked up for now.
     case nameNotFound(String)
 
-    /// The system, or the last of the server's addresses, refused with this error number.
+    /// The system, or the last address of the server or proxy, refused with this error number.
     case refused(errno: Int32)
 
     /// The connection broke before the server had answered.
@@ -18,8 +19,14 @@ public enum ConnectFailure: Error, Hashable, Sendable {
     /// The server answered with something that is no WebSocket handshake, or ended the connection.
     case invalidResponse(ClientHandshakeViolation)
 
-    /// The server answered with another status than 101, and nobody listens for responses.
-    case httpStatus(Int)
+    /// The server answered with another status than 101: the head of its response.
+    case httpResponse(HTTPResponse)
+
+    /// The proxy answered with another status than 2xx: the head of its response.
+    case proxyResponse(HTTPResponse)
+
+    /// The proxy answered with something that is no HTTP response, or ended the connection.
+    case invalidProxyResponse(ClientHandshakeViolation)
 
     /// ``ClientConfiguration/handshakeTimeout`` was over first.
     case timedOut
@@ -39,7 +46,12 @@ extension ConnectFailure: CustomStringConvertible {
         case .refused(let errno): "Connecting failed: \(Self.text(of: errno))."
         case .connectionLost: "The connection broke before the server had answered."
         case .invalidResponse(let violation): "\(violation.reason) (\(violation.section))"
-        case .httpStatus(let status): "The server answered with status \(status)."
+        case .httpResponse(let response):
+            "The server answered with status \(response.status.code)."
+        case .proxyResponse(let response):
+            "The proxy answered with status \(response.status.code)."
+        case .invalidProxyResponse(let violation):
+            "The proxy's answer is refused. \(violation.reason) (\(violation.section))"
         case .timedOut: "The server had not answered in time."
         case .aborted: "The attempt was aborted."
         case .shuttingDown: "The worker is about to end."

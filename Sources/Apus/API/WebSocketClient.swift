@@ -19,8 +19,11 @@ public import HTTPTypes
 /// it sends is masked, and masked frames of the server close it (RFC 6455 §5.1). It is the worker's:
 /// not among a server's connections, and closed with 1001 when the worker drains.
 ///
-/// There is neither TLS (`wss` is refused) nor a proxy, redirection or repetition; what a 401 or a
+/// There is neither TLS (`wss` is refused) nor redirection or repetition; what a 401 or a
 /// redirection asks for is told to ``onHTTPResponse(_:)``.
+///
+/// In a server it is used in handlers; a program that is no server runs a loop by
+/// ``WorkerActor/run(configuration:logger:_:)``, and has ``open(_:protocols:origin:fields:)``.
 @WorkerActor
 public final class WebSocketClient {
     /// Limits and times; those of an attempt are read when it begins.
@@ -62,8 +65,8 @@ public final class WebSocketClient {
         handlers.failure = handler
     }
 
-    /// Called in place of ``onConnectFailed(_:)`` where the server answers with another status than
-    /// 101: with the head of the response; its body is not read.
+    /// Called in place of ``onConnectFailed(_:)`` for ``ConnectFailure/httpResponse(_:)``, where the
+    /// server answers with another status than 101; the body is not read.
     public func onHTTPResponse(_ handler: @escaping @WorkerActor (HTTPResponse) throws -> Void) {
         handlers.response = handler
     }
@@ -85,6 +88,18 @@ public final class WebSocketClient {
         origin: String? = nil,
         fields: HTTPFields = [:]
     ) throws(WebSocketError) {
+        _ = try begin(try Self.parse(url), protocols, origin, fields) { [self] result in
+            switch result {
+            case .success(let connection): try handlers.connect?(connection)
+            case .failure(.httpResponse(let response)) where handlers.response != nil:
+                try handlers.response?(response)
+            case .failure(let failure): try handlers.failure?(failure)
+            }
+        }
+    }
+
+    /// A URL that there is a way to.
+    static func parse(_ url: String) throws(WebSocketError) -> WebSocketURL {
         let parsed: WebSocketURL
         do {
             parsed = try WebSocketURL(url)
@@ -92,13 +107,25 @@ public final class WebSocketClient {
             throw .invalidRequest("the URL \(url) is refused: \(error)")
         }
         guard !parsed.isSecure else { throw .invalidRequest("there is no TLS for \(url)") }
+        return parsed
+    }
+
+    /// Begins an attempt; `report` is called with the outcome, later.
+    func begin(
+        _ url: WebSocketURL,
+        _ protocols: [String],
+        _ origin: String?,
+        _ fields: HTTPFields,
+        _ report: @escaping ConnectReport
+    ) throws(WebSocketError) -> Connection {
         guard let dialer = dialer ?? WorkerActor.dialer else { throw .noWorker }
-        try dialer.dial(
-            parsed,
+        return try dialer.dial(
+            url,
             protocols: protocols,
             origin: origin,
             fields: fields.map { HeaderField($0.name.rawName, $0.value) },
-            for: self
+            for: self,
+            report
         )
     }
 
@@ -116,10 +143,15 @@ protocol WebSocketDialer: AnyObject {
         protocols: [String],
         origin: String?,
         fields: [HeaderField],
-        for client: WebSocketClient
-    ) throws(WebSocketError)
+        for client: WebSocketClient,
+        _ report: @escaping ConnectReport
+    ) throws(WebSocketError) -> Connection
 
+    /// Ends an attempt; tells of it within the call.
     func abort(_ connection: Connection)
+
+    /// Ends an attempt; tells of it with the next wait.
+    func abandon(_ connection: Connection)
 }
 
 extension HTTPResponse {

@@ -4,14 +4,23 @@
 import ApusProtocol
 import CApusSystem
 
+/// What is done about the outcome of an attempt; an error closes the connection, if there is one.
+typealias ConnectReport = @WorkerActor (Result<WebSocketConnection, ConnectFailure>) throws -> Void
+
 /// What a connection has that we open: whom it is for, where it goes, and its handshake.
 @WorkerActor
 final class ConnectAttempt {
     let client: WebSocketClient
     unowned let dialer: any WebSocketDialer
     let configuration: ClientConfiguration
+    /// Told once of the outcome.
+    let report: ConnectReport
     /// Nil once the outcome is known.
     var handshake: ClientHandshake?
+    /// What comes before the handshake where there is a proxy; nil once the tunnel is there.
+    var tunnel: ProxyTunnel?
+    /// Whether it is to fail with the next wait.
+    var isAbandoned = false
 
     /// Where to connect to; empty until the name was looked up.
     ///
@@ -28,13 +37,20 @@ final class ConnectAttempt {
     init(
         client: WebSocketClient,
         dialer: any WebSocketDialer,
-        handshake: consuming ClientHandshake
+        handshake: consuming ClientHandshake,
+        tunnel: consuming ProxyTunnel?,
+        report: @escaping ConnectReport
     ) {
         self.client = client
         self.dialer = dialer
         configuration = client.configuration
         self.handshake = consume handshake
+        self.tunnel = consume tunnel
+        self.report = report
     }
+
+    /// What is sent first over a new connection.
+    var firstRequest: [UInt8] { tunnel?.request ?? handshake?.request ?? [] }
 }
 
 /// Addresses that stay where they are, to be tried one after the other.
@@ -61,5 +77,37 @@ final class SocketAddresses {
         nextIndex += 1
         // What the kernel takes is at the start of it.
         return unsafe UnsafeRawBufferPointer(start: address, count: Int(address.pointee.size))
+    }
+}
+
+extension ClientRoute {
+    /// Whose addresses are looked up.
+    func host(for url: WebSocketURL) -> (name: String, port: UInt16) {
+        switch self {
+        case .direct, .unixSocket: (url.host, url.port)
+        case .proxy(let proxy): (proxy.host, proxy.port)
+        }
+    }
+
+    /// The addresses to connect to; empty where a name has to be looked up.
+    func knownAddresses(for url: WebSocketURL) throws(WebSocketError) -> [apus_address] {
+        guard case .unixSocket(let path) = self else {
+            let (name, port) = host(for: url)
+            return AddressLookup.known(name, port: port)
+        }
+        var address = apus_address()
+        guard !path.utf8.contains(0), unsafe apus_address_unix(&address, path) == 0 else {
+            throw .invalidRequest("no Unix socket has the path \(path.debugDescription)")
+        }
+        return [address]
+    }
+
+    func tunnel(
+        to url: WebSocketURL,
+        limits: HandshakeLimits,
+        deadline: Instant
+    ) throws(HandshakeError) -> ProxyTunnel? {
+        guard case .proxy(let proxy) = self else { return nil }
+        return try ProxyTunnel(to: url, fields: proxy.fields, limits: limits, deadline: deadline)
     }
 }

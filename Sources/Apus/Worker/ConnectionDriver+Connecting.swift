@@ -9,17 +9,21 @@ import HTTPTypes
 import Logging
 
 /// The way of a connection that we open: a slot and a deadline at once, then the addresses of the
-/// host, a connect to one after the other, the handshake, and from there as any other connection.
+/// host (or of the proxy), a connect to one after the other, the handshake (or a tunnel first), and
+/// from there as any other connection.
 extension ConnectionDriver: WebSocketDialer where Ring: ~Copyable {
     func dial(
         _ url: WebSocketURL,
         protocols: [String],
         origin: String?,
         fields: [HeaderField],
-        for client: WebSocketClient
-    ) throws(WebSocketError) {
+        for client: WebSocketClient,
+        _ report: @escaping ConnectReport
+    ) throws(WebSocketError) -> Connection {
         guard drain == nil else { throw .noWorker }
         let deadline = now.advanced(by: client.configuration.handshakeTimeout)
+        let limits = client.configuration.handshakeLimits
+        let route = client.configuration.route
         let attempt: ConnectAttempt
         do {
             attempt = ConnectAttempt(
@@ -31,48 +35,63 @@ extension ConnectionDriver: WebSocketDialer where Ring: ~Copyable {
                     origin: origin,
                     fields: fields,
                     nonce: randomBytes.nextNonce(),
-                    limits: client.configuration.handshakeLimits,
+                    limits: limits,
                     deadline: deadline
-                )
+                ),
+                tunnel: try route.tunnel(to: url, limits: limits, deadline: deadline),
+                report: report
             )
         } catch {
             throw .invalidRequest("\(error)")
         }
+        let known = try route.knownAddresses(for: url)
         let connection = table.insert { slot, generation in
             Connection(slot: slot, generation: generation, attempt: attempt)
         }
         client.attempts.append(connection)
         deadlines.set(deadline, slot: Int(connection.slot))
-        let known = AddressLookup.known(url.host, port: url.port)
         guard known.isEmpty else {
             attempt.addresses = SocketAddresses(known)
             dialing.append(connection)
-            return
+            return connection
         }
-        lookUp(url.host, url.port) { [weak self] addresses in
+        let (host, port) = route.host(for: url)
+        lookUp(host, port) { [weak self] addresses in
             guard let self, attempt.isPending else { return }
             guard !addresses.isEmpty else {
-                fail(connection, .nameNotFound(url.host))
+                fail(connection, .nameNotFound(host))
                 return
             }
             attempt.addresses = SocketAddresses(addresses)
             dialing.append(connection)
         }
+        return connection
     }
 
     func abort(_ connection: Connection) {
         fail(connection, .aborted)
     }
+
+    func abandon(_ connection: Connection) {
+        connection.attempt?.isAbandoned = true
+        dialing.append(connection)
+    }
 }
 
 extension ConnectionDriver where Ring: ~Copyable {
-    /// Connects what was dialed since the last wait; what fails at once is told here, and so never
-    /// within `connect`.
+    /// Connects what was dialed since the last wait, and ends what was abandoned; what fails at
+    /// once is told here, and so never within `connect`.
     func connectDialed() {
         guard !dialing.isEmpty else { return }
         let dialed = dialing
         dialing = []
-        for connection in dialed { connectNext(connection) }
+        for connection in dialed {
+            if connection.attempt?.isAbandoned == true {
+                fail(connection, .aborted)
+            } else {
+                connectNext(connection)
+            }
+        }
     }
 
     /// Tries the next address; there is no socket now.
@@ -113,16 +132,20 @@ extension ConnectionDriver where Ring: ~Copyable {
         }
         connection.remoteAddress = ring.remoteAddress(of: connection.socket)
         connection.pauses.remove(.connecting)
-        appendBytes(attempt.handshake?.request ?? [], on: connection)
+        appendBytes(attempt.firstRequest, on: connection)
         updateReceiving(on: connection)
     }
 
-    /// Feeds the handshake, and does what it says.
+    /// Feeds the tunnel, if there is to be one, and then the handshake, and does what they say.
     func readResponse(
         _ bytes: UnsafeMutableRawBufferPointer,
         for attempt: ConnectAttempt,
         on connection: Connection
     ) {
+        guard attempt.tunnel == nil else {
+            unsafe readProxyResponse(bytes, for: attempt, on: connection)
+            return
+        }
         let action = attempt.handshake?.received(
             unsafe Span(_unsafeBytes: UnsafeRawBufferPointer(bytes)),
             at: now
@@ -133,17 +156,39 @@ extension ConnectionDriver where Ring: ~Copyable {
         case .fail(let violation):
             fail(connection, violation == .deadlinePassed ? .timedOut : .invalidResponse(violation))
         case .httpResponse(let head, consumed: _):
-            guard let handler = attempt.client.handlers.response else {
-                fail(connection, .httpStatus(head.status))
-                return
-            }
-            end(attempt, on: connection)
-            counters.connectsFailed += 1
-            drop(connection)
-            tellClient { try handler(HTTPResponse(head)) }
+            fail(connection, .httpResponse(HTTPResponse(head)))
         case .open(_, let subprotocol, let consumed):
             open(attempt, protocol: subprotocol, on: connection)
             unsafe readFrames(bytes, from: consumed, on: connection)
+        }
+    }
+
+    /// What follows an answer that lets us through is the server's; it waits for our request.
+    private func readProxyResponse(
+        _ bytes: UnsafeMutableRawBufferPointer,
+        for attempt: ConnectAttempt,
+        on connection: Connection
+    ) {
+        let action = attempt.tunnel?.received(
+            unsafe Span(_unsafeBytes: UnsafeRawBufferPointer(bytes)),
+            at: now
+        )
+        switch action {
+        case .needMoreBytes, nil:
+            return
+        case .fail(let violation):
+            fail(
+                connection,
+                violation == .deadlinePassed ? .timedOut : .invalidProxyResponse(violation)
+            )
+        case .refused(let head, consumed: _):
+            fail(connection, .proxyResponse(HTTPResponse(head)))
+        case .established(let consumed):
+            attempt.tunnel = nil
+            appendBytes(attempt.firstRequest, on: connection)
+            guard consumed < bytes.count else { return }
+            let rest = unsafe UnsafeMutableRawBufferPointer(rebasing: bytes[consumed...])
+            unsafe readResponse(rest, for: attempt, on: connection)
         }
     }
 
@@ -169,13 +214,16 @@ extension ConnectionDriver where Ring: ~Copyable {
         connection.webSocket = webSocket
         connection.output.value.maskingKeys = randomBytes
         deadlines.set(webSocket.machine.value.deadline, slot: Int(connection.slot))
-        tell(webSocket, on: connection) { try attempt.client.handlers.connect?(webSocket) }
+        tell(webSocket, on: connection) { try attempt.report(.success(webSocket)) }
     }
 
     /// The server ended the connection before the handshake was done.
     func serverEnded(_ attempt: ConnectAttempt, on connection: Connection) {
-        guard case .fail(let violation) = attempt.handshake?.transportClosed() else { return }
-        fail(connection, .invalidResponse(violation))
+        if case .fail(let violation) = attempt.tunnel?.transportClosed() {
+            fail(connection, .invalidProxyResponse(violation))
+        } else if case .fail(let violation) = attempt.handshake?.transportClosed() {
+            fail(connection, .invalidResponse(violation))
+        }
     }
 
     /// Ends an attempt, and tells its client why.
@@ -184,22 +232,19 @@ extension ConnectionDriver where Ring: ~Copyable {
         end(attempt, on: connection)
         counters.connectsFailed += 1
         drop(connection)
-        tellClient { try attempt.client.handlers.failure?(failure) }
-    }
-
-    private func end(_ attempt: ConnectAttempt, on connection: Connection) {
-        attempt.handshake = nil
-        attempt.client.attempts.removeAll { $0 === connection }
-        dialing.removeAll { $0 === connection }
-    }
-
-    private func tellClient(_ handler: @WorkerActor () throws -> Void) {
         do {
-            try handler()
+            try attempt.report(.failure(failure))
         } catch {
             counters.handlerErrors += 1
             logger.error("a client's handler threw", metadata: ["error": "\(error)"])
         }
+    }
+
+    private func end(_ attempt: ConnectAttempt, on connection: Connection) {
+        attempt.handshake = nil
+        attempt.tunnel = nil
+        attempt.client.attempts.removeAll { $0 === connection }
+        dialing.removeAll { $0 === connection }
     }
 
     /// Ends a connect that is in flight; its completion comes in any case.

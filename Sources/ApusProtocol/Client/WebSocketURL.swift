@@ -31,18 +31,11 @@ public struct WebSocketURL: Hashable, Sendable {
         let authority = rest.prefix { $0 != .slash && $0 != .question }
         guard !authority.contains(UInt8(ascii: "@")) else { throw .userInformation }
         let (host, port) = Self.split(authority)
-        // A name that is percent-encoded is legal, and none that can be looked up.
-        guard HandshakeRules.isHost(host), !host.contains(UInt8(ascii: "%")) else {
-            throw .hostInvalid
-        }
+        guard let name = Self.name(host) else { throw .hostInvalid }
         guard let port = Self.number(port, or: isSecure ? 443 : 80) else { throw .portInvalid }
         let resource = rest[authority.endIndex...]
         guard resource.allSatisfy({ $0 > 0x20 && $0 < 0x7F }) else { throw .resourceInvalid }
-        let isBracketed = host.first == UInt8(ascii: "[")
-        self.host = String(
-            decoding: isBracketed ? host.dropFirst().dropLast() : host,
-            as: UTF8.self
-        )
+        self.host = name
         self.port = port
         let path = String(decoding: resource, as: UTF8.self)
         self.resource = resource.first == .slash ? path : "/" + path
@@ -59,7 +52,7 @@ public struct WebSocketURL: Hashable, Sendable {
     private var bracketedHost: String { host.utf8.contains(.colon) ? "[\(host)]" : host }
 
     /// What stands before the port, and what after it, if there is a colon.
-    private static func split(
+    static func split(
         _ authority: ArraySlice<UInt8>
     ) -> (host: ArraySlice<UInt8>, port: ArraySlice<UInt8>?) {
         let start =
@@ -72,8 +65,19 @@ public struct WebSocketURL: Hashable, Sendable {
         return (authority[..<colon], authority[(colon + 1)...])
     }
 
+    /// A host without the brackets of an IPv6 address; nil unless it is a name or an address.
+    static func name(_ host: ArraySlice<UInt8>) -> String? {
+        // A name that is percent-encoded is legal, and none that can be looked up.
+        guard HandshakeRules.isHost(host), !host.contains(UInt8(ascii: "%")) else { return nil }
+        let isBracketed = host.first == UInt8(ascii: "[")
+        return String(
+            decoding: isBracketed ? host.dropFirst().dropLast() : host,
+            as: UTF8.self
+        )
+    }
+
     /// The port's number; that of the scheme where it is empty, RFC 3986 §3.2.3.
-    private static func number(_ digits: ArraySlice<UInt8>?, or usual: UInt16) -> UInt16? {
+    static func number(_ digits: ArraySlice<UInt8>?, or usual: UInt16) -> UInt16? {
         guard let digits, !digits.isEmpty else { return usual }
         guard digits.count <= 5, digits.allSatisfy(\.isDigit) else { return nil }
         let number = digits.reduce(0) { $0 * 10 + Int($1 - 0x30) }

@@ -30,9 +30,10 @@ final class ClientWorld {
     init(
         seed: UInt64 = 1,
         faults: Faults = .none,
+        executor: LoopExecutor = LoopExecutor(),
         configure: (inout ClientConfiguration) -> Void = { _ in }
     ) {
-        world = World(seed: seed, faults: faults)
+        world = World(seed: seed, faults: faults, executor: executor)
         var configuration = ClientConfiguration()
         configure(&configuration)
         client = WebSocketClient(configuration: configuration, dialer: world.driver)

@@ -21,10 +21,13 @@ final class VirtualServer: VirtualEnd {
     var echoes = false
     /// What it says to the request, in place of accepting it.
     var response: [UInt8]?
+    /// What it says to CONNECT; then it is the server behind the proxy.
+    var tunnelResponse: [UInt8]?
     /// What it sends in one piece with its 101.
     var greeting: [UInt8] = []
 
     // What it saw.
+    private(set) var tunnelRequest: String?
     private(set) var request: String?
     private(set) var frames: [ServerFrame] = []
     /// The masking keys of those frames.
@@ -130,8 +133,14 @@ final class VirtualServer: VirtualEnd {
     private func readRequest() {
         guard input.count >= 4 else { return }
         for index in 3..<input.count where input[(index - 3)...index] == [13, 10, 13, 10] {
-            request = String(decoding: input[...index], as: UTF8.self)
+            let head = String(decoding: input[...index], as: UTF8.self)
             input.removeFirst(index + 1)
+            if let tunnelResponse, tunnelRequest == nil {
+                tunnelRequest = head
+                write(tunnelResponse)
+                return
+            }
+            request = head
             if let response {
                 write(response)
             } else if answersRequest {
