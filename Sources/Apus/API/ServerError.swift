@@ -73,6 +73,12 @@ public enum WebSocketError: Error, Hashable, Sendable {
     /// A code that an endpoint must not send, RFC 6455 §7.4.
     case invalidCloseCode(UInt16)
 
+    /// A reason for closing of more than 123 bytes, RFC 6455 §5.5.
+    case closeReasonTooLong
+
+    /// It is not open yet, so that nothing can be sent.
+    case connecting
+
     /// A frame or a message may not begin here: the rule that it would break.
     case invalidFrame(String)
 }

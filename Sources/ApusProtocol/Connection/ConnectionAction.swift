@@ -51,9 +51,13 @@ public struct ConnectionOutcome: Equatable, Sendable {
     /// The peer's reason, or ours where we failed the connection.
     public var reason: String
 
+    /// Whether the peer's Close came and ours went out or is about to, RFC 6455 §7.1.4.
+    public var isClean: Bool
+
     /// An outcome; see the properties.
-    public init(code: CloseCode, reason: String) {
+    public init(code: CloseCode, reason: String, isClean: Bool = false) {
         self.code = code
         self.reason = reason
+        self.isClean = isClean
     }
 }

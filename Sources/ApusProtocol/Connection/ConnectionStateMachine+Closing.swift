@@ -51,7 +51,7 @@ extension ConnectionStateMachine {
     ) -> ConnectionAction {
         let reply = isOpen
         let reason = String(decoding: reason, as: UTF8.self)
-        end(with: ConnectionOutcome(code: code, reason: reason), at: now)
+        end(with: ConnectionOutcome(code: code, reason: reason, isClean: true), at: now)
         return .peerClosed(code: code, reply: reply)
     }
 

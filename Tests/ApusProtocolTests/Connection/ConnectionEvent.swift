@@ -30,7 +30,8 @@ enum ConnectionEvent: Equatable, Sendable {
     var outcome: ConnectionOutcome? {
         switch self {
         case .message, .unfinished, .ping, .pong: nil
-        case .peerClosed(let code, let reason, _): ConnectionOutcome(code: code, reason: reason)
+        case .peerClosed(let code, let reason, _):
+            ConnectionOutcome(code: code, reason: reason, isClean: true)
         case .fail(let violation, _):
             ConnectionOutcome(code: violation.closeCode, reason: violation.description)
         }

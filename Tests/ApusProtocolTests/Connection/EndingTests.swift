@@ -38,7 +38,7 @@ enum ConnectionStage: CaseIterable, Sendable {
         switch self {
         case .open, .closing: nil
         case .closedByPeer, .closedByPeerAfterUs:
-            ConnectionOutcome(code: CloseCode(rawValue: 4000), reason: "p")
+            ConnectionOutcome(code: CloseCode(rawValue: 4000), reason: "p", isClean: true)
         case .closedByViolation:
             ConnectionOutcome(code: .protocolError, reason: "continuation without a message")
         case .closedByUs: Self.ours
