@@ -4,6 +4,8 @@
 @testable import Apus
 import ApusCodec
 import ApusTestSupport
+import CApusSystem
+import Glibc
 import Testing
 
 @Suite(.rfc6455("10.3"))
@@ -70,5 +72,46 @@ struct `Random bytes` {
         #expect(nonces.count == 2000)
         // Of 2000 among 2^32, more than five pairs alike are a chance of 10^-22.
         #expect(keys.count >= 1995)
+    }
+}
+
+@Suite(.rfc6455("10.3")) struct `Masking keys of processes` {
+    /// The keys of eight frames, of a worker that is made here.
+    @WorkerActor
+    private static func keys() throws -> [UInt8] {
+        let test = ClientWorld()
+        let (connection, server) = try test.open()
+        for _ in 0..<8 { connection.sendBytes([1]) }
+        try test.world.run { server.keys.count == 8 }
+        return server.keys.flatMap { $0 }
+    }
+
+    @Test func `are of their own behind a fork`() async {
+        await #expect(processExitsWith: .success) {
+            try inWorker {
+                // What a parent has drawn, children must not draw again.
+                var keys = try Self.keys()
+                var ends: [Int32] = [0, 0]
+                try #require(unsafe pipe(&ends) == 0)
+                for _ in 0..<2 {
+                    let child = apus_process_fork()
+                    guard child != 0 else {
+                        let own = try Self.keys()
+                        apus_process_exit(
+                            unsafe write(ends[1], own, own.count) == own.count ? 0 : 1
+                        )
+                    }
+                    var status: Int32 = 0
+                    try #require(unsafe waitpid(child, &status, 0) == child && status == 0)
+                    keys += unsafe [UInt8](unsafeUninitializedCapacity: 32) { buffer, count in
+                        count = unsafe max(0, read(ends[0], buffer.baseAddress, 32))
+                    }
+                }
+                keys += try Self.keys()
+                let words = stride(from: 0, to: keys.count, by: 4).map { Array(keys[$0..<$0 + 4]) }
+                #expect(words.count == 32)
+                #expect(Set(words).count == 32)
+            }
+        }
     }
 }

@@ -17,8 +17,8 @@ enum AddressLookup {
     /// Looks a name up on a thread of its own, and then tells on the worker's loop.
     ///
     /// A thread for each, since the system's resolver blocks, for half a minute where no name server
-    /// answers. A look-up cannot be ended; whoever waits no longer ignores it.
-    @WorkerActor
+    /// answers. A look-up cannot be ended; whoever waits no longer ignores it. Not on the actor,
+    /// since the thread's function would then check that it runs there.
     static func begin(
         _ host: String,
         port: UInt16,

@@ -90,6 +90,22 @@ import Testing
         }
     }
 
+    @Test func `is told of a name by the thread that looked it up`() async {
+        await #expect(processExitsWith: .success) {
+            func run() throws {
+                let count = try WorkerActor.run {
+                    await withCheckedContinuation { continuation in
+                        AddressLookup.begin("127.0.0.1", port: 80) {
+                            continuation.resume(returning: $0.count)
+                        }
+                    }
+                }
+                #expect(count == 1)
+            }
+            try run()
+        }
+    }
+
     @Test func `setting that makes no sense is thrown`() async {
         await #expect(processExitsWith: .success) {
             func run() {
