@@ -39,7 +39,7 @@ let logging = Target.Dependency.product(name: "Logging", package: "swift-log")
 func example(_ name: String) -> Target {
     .executableTarget(
         name: name,
-        dependencies: ["Apus", "ApusProtocol", logging],
+        dependencies: ["Apus", "ApusCodec", "ApusProtocol", logging],
         path: "Sources/Examples/\(name)",
         swiftSettings: swiftSettings
     )
@@ -110,8 +110,10 @@ let package = Package(
         ),
 
         // Complete programs that show how it is used.
+        example("AutobahnClient"),
         example("ChatRooms"),
         example("GracefulEnd"),
+        example("Talk"),
 
         .target(
             name: "ApusTestSupport",

@@ -1,6 +1,6 @@
 # This source file is part of the Apus project
 # SPDX-License-Identifier: Apache-2.0
-"""The Autobahn conformance cases against the echo app."""
+"""The Autobahn conformance cases: the echo app as the server, an example as the client."""
 
 import json
 import os
@@ -8,6 +8,7 @@ import subprocess
 
 import pytest
 
+import examples
 from apus import ROOT, Server
 
 TOOLS = ROOT / "tools" / "autobahn"
@@ -29,29 +30,49 @@ def suite():
         pytest.skip(f"the Autobahn suite cannot be installed: {reason}")
 
 
-@pytest.mark.autobahn
-@pytest.mark.seconds(900)
-def test_every_case_passes(suite, tmp_path, note):
-    sections = ["1.*", "2.*", "3.*", "4.*", "5.*", "6.*", "7.*", "10.*"]
-    if os.environ.get("APUS_AUTOBAHN_ALL"):
-        sections.append("9.*")
-    with Server(*LIMITS) as server:
+@pytest.fixture
+def sections():
+    quick = ["1.*", "2.*", "3.*", "4.*", "5.*", "6.*", "7.*", "10.*"]
+    return quick + ["9.*"] if os.environ.get("APUS_AUTOBAHN_ALL") else quick
+
+
+@pytest.fixture
+def check(sections, tmp_path, note):
+    """Runs the cases, of `run-server-cases` or `run-client-cases`, and sees that all passed."""
+
+    def check(tool, before=(), behind=()):
         run = subprocess.run(
-            [TOOLS / "run-server-cases", server.url, "--cases", ",".join(sections)]
-            + ["--outdir", str(tmp_path), "--timeout", "600"],
+            [TOOLS / tool, *before, "--cases", ",".join(sections)]
+            + ["--outdir", str(tmp_path), "--timeout", "600", *behind],
             stdout=subprocess.PIPE,
             stderr=subprocess.STDOUT,
             text=True,
             check=False,
         )
-    assert run.returncode in (0, 1), run.stdout
-    (results,) = json.loads((tmp_path / "index.json").read_text()).values()
-    assert results, run.stdout
-    bad = {
-        case: (result["behavior"], result["behaviorClose"])
-        for case, result in results.items()
-        if result["behavior"] not in PASSED or result["behaviorClose"] not in PASSED
-    }
-    note(f"{len(results) - len(bad)} of {len(results)} cases of sections {', '.join(sections)}")
-    assert not bad, f"cases that are neither OK nor INFORMATIONAL: {bad}"
-    assert run.returncode == 0, run.stdout
+        assert run.returncode in (0, 1), run.stdout
+        (results,) = json.loads((tmp_path / "index.json").read_text()).values()
+        assert results, run.stdout
+        bad = {
+            case: (result["behavior"], result["behaviorClose"])
+            for case, result in results.items()
+            if result["behavior"] not in PASSED or result["behaviorClose"] not in PASSED
+        }
+        note(f"{len(results) - len(bad)} of {len(results)} cases of sections {', '.join(sections)}")
+        assert not bad, f"cases that are neither OK nor INFORMATIONAL: {bad}"
+        assert run.returncode == 0, run.stdout
+
+    return check
+
+
+@pytest.mark.autobahn
+@pytest.mark.seconds(900)
+def test_every_case_passes(suite, check):
+    with Server(*LIMITS) as server:
+        check("run-server-cases", before=[server.url])
+
+
+@pytest.mark.autobahn
+@pytest.mark.seconds(900)
+def test_every_case_of_a_client_passes(suite, check):
+    client = examples.binary("AutobahnClient")
+    check("run-client-cases", behind=["--", client, "{url}", "{agent}"])

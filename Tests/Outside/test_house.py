@@ -49,7 +49,8 @@ def test_module_imports_only_what_is_below_it(module):
 
 
 def test_every_module_has_its_wall():
-    assert {path.name for path in (ROOT / "Sources").iterdir()} == set(IMPORTS)
+    modules = {path.name for path in (ROOT / "Sources").iterdir()}
+    assert modules == set(IMPORTS) | {"Examples"}
     shims = {path.name for path in (ROOT / "CShims").iterdir()}
     assert shims == {"CApusCodec", "CApusRing", "CApusSystem", "CLiburing"}
 

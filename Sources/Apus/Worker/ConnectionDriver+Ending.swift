@@ -236,7 +236,8 @@ extension ConnectionDriver where Ring: ~Copyable {
             switch connection.stage {
             case .open:
                 if let webSocket = connection.webSocket {
-                    close(webSocket, .goingAway, reason: "server is going away")
+                    let side = connection.isClient ? "client" : "server"
+                    close(webSocket, .goingAway, reason: "\(side) is going away")
                 }
             case .opening where connection.isClient:
                 fail(connection, .shuttingDown)
