@@ -3,6 +3,7 @@
 
 @testable import Apus
 import ApusCodec
+import ApusProtocol
 import ApusTestSupport
 import Testing
 
@@ -50,12 +51,42 @@ import Testing
 
         func connect() {
             guard attemptCount < 40 else { return }
+            let port = 79 + random.upTo(6)
             do {
-                try test.client.connect("ws://10.0.0.1:\(79 + random.upTo(6))/")
+                let proxy = try HTTPProxy("http://10.0.0.7:\(port)")
+                test.client.configuration.route = random.chance(30) ? .proxy(proxy) : .direct
+                if random.chance(30) {
+                    use(try WebSocket("ws://10.0.0.1:\(port)/", client: test.client))
+                } else {
+                    try test.client.connect("ws://10.0.0.1:\(port)/")
+                }
                 attemptCount += 1
             } catch {
                 // It drains.
                 refusalCount += 1
+            }
+        }
+
+        private func use(_ socket: WebSocket) {
+            socket.onClose { [unowned self] _ in
+                outcomeCount += 1
+                connect()
+            }
+            socket.onMessage { [unowned self, unowned socket] _ in
+                switch random.upTo(6) {
+                case 1: throw Mistake()
+                case 2: try socket.close()
+                default: try socket.send("again")
+                }
+            }
+            socket.onOpen { [unowned socket] in try socket.send("hello") }
+            switch random.upTo(4) {
+            case 1: try? socket.close()
+            case 2:
+                test.world.ring.after(UInt64(random.upTo(500)) * 1_000_000) { [weak socket] in
+                    inWorker { try? socket?.close() }
+                }
+            default: break
             }
         }
 
@@ -124,6 +155,9 @@ import Testing
         server.endsAfterEnd = random.chance(80)
         if random.chance(10) { server.response = Array("HTTP/1.1 500 \r\n\r\n".utf8) }
         if random.chance(5) { server.response = Array("nonsense".utf8) }
+        let proxied = ["200 OK", "200 OK", "200 OK", "502 No", "nonsense"]
+        let answer = proxied[random.upTo(proxied.count) - 1]
+        server.tunnelResponse = Array("HTTP/1.1 \(answer)\r\n\r\n".utf8)
         for _ in 0..<random.upTo(10) {
             let kind = random.upTo(12)
             ring.after(UInt64(random.upTo(10_000)) * 1_000_000) { [weak server] in

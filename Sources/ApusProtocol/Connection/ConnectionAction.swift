@@ -48,11 +48,11 @@ public struct ConnectionOutcome: Equatable, Sendable {
     /// The peer's code, 1005 for a Close without one, 1006 for none, ours where we failed it.
     public var code: CloseCode
 
-    /// The peer's reason, or ours where we failed the connection.
-    public var reason: String
-
     /// Whether the peer's Close came and ours went out or is about to, RFC 6455 §7.1.4.
     public var isClean: Bool
+
+    /// The peer's reason, or ours where we failed the connection.
+    public var reason: String
 
     /// An outcome; see the properties.
     public init(code: CloseCode, reason: String, isClean: Bool = false) {

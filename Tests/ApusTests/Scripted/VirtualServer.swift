@@ -135,7 +135,7 @@ final class VirtualServer: VirtualEnd {
         for index in 3..<input.count where input[(index - 3)...index] == [13, 10, 13, 10] {
             let head = String(decoding: input[...index], as: UTF8.self)
             input.removeFirst(index + 1)
-            if let tunnelResponse, tunnelRequest == nil {
+            if let tunnelResponse, tunnelRequest == nil, head.hasPrefix("CONNECT ") {
                 tunnelRequest = head
                 write(tunnelResponse)
                 return
