@@ -132,6 +132,17 @@ apus_poll_entry apus_poll_readable(int32_t descriptor);
  */
 int32_t apus_poll(apus_poll_entry *entries, size_t count, int64_t nanoseconds);
 
+/* ---- Memory (memory.c) ---- */
+
+/*
+ * Memory of zeros, in whole pages that cost nothing until they are touched, which the processes
+ * that this one forks from here on share with it. In C because MAP_FAILED is a cast.
+ */
+int32_t apus_memory_share(size_t size, void **memory);
+
+/* Takes it back from this process alone. */
+void apus_memory_release(void *memory, size_t size);
+
 /* ---- Sockets (sockets.c) ---- */
 
 /* An address as the kernel takes it. In place of struct sockaddr, which is cast between types. */
