@@ -32,6 +32,15 @@ public struct ServerConfiguration: Sendable {
     /// What happens to messages for which there is no room.
     public var slowConsumerPolicy = SlowConsumerPolicy.close
 
+    /// The most bytes of a worker's broadcasts that wait for other workers.
+    ///
+    /// Beyond, a broadcast is refused (``BroadcastResult/overLimit``). One that finds nothing waiting
+    /// is taken whatever its size.
+    public var maxBroadcastBacklog = 16 << 20
+
+    /// How long broadcasts wait for a worker that takes none; then they go on without it.
+    public var broadcastGracePeriod: Interval = .seconds(2)
+
     /// Whether messages over ``fragmentationThreshold`` are sent in several frames.
     ///
     /// It is off: RFC 6455 §5.4 is for senders that do not know a message's length, and minimal
@@ -108,6 +117,7 @@ public struct ServerConfiguration: Sendable {
             ("maxReceivedMessageSize", maxReceivedMessageSize, 1...Self.byteCountMax),
             ("maxFragments", maxFragments, 1...Int(UInt32.max)),
             ("maxSendQueue", maxSendQueue, 1...Self.byteCountMax),
+            ("maxBroadcastBacklog", maxBroadcastBacklog, 1...Self.byteCountMax),
             ("fragmentationThreshold", fragmentationThreshold, 1...Self.byteCountMax),
             ("maxConnections", maxConnections, 0...Int(Int32.max)),
         ]
@@ -131,6 +141,9 @@ public struct ServerConfiguration: Sendable {
             ("closeTimeout", closeTimeout),
         ] where interval == .seconds(0) {
             return (name, "is 0, but has to bound what a silent peer holds")
+        }
+        if broadcastGracePeriod == .seconds(0) {
+            return ("broadcastGracePeriod", "is 0, but no worker takes a broadcast at once")
         }
         return nil
     }

@@ -1,6 +1,7 @@
 // This source file is part of the Apus project
 // SPDX-License-Identifier: Apache-2.0
 
+import ApusCodec
 public import ApusProtocol
 
 extension WebSocketServer {
@@ -46,4 +47,14 @@ protocol WorkerHost: AnyObject {
     func shutDown(within limit: Interval?, completion: (@WorkerActor (Int) -> Void)?)
 
     func shutDown(within limit: Interval?) async -> Int
+
+    func broadcast(
+        _ opcode: Opcode,
+        _ payload: UnsafeRawBufferPointer,
+        of server: WebSocketServer,
+        except: WebSocketConnection?
+    ) -> BroadcastResult
+
+    /// How many bytes of broadcasts wait for other workers.
+    var broadcastBacklog: Int { get }
 }

@@ -48,6 +48,7 @@ extension WebSocketServer {
         }
         // A connection is a descriptor. Where this is refused, `accept` tells when they run out.
         _ = apus_limit_raise_descriptors()
+        let hub = workerCount > 1 ? try BroadcastHub(slotCount: workerCount) : nil
         let listeners = try Self.listeners(for: httpServers, slots: workerCount)
         let listening = Listening(
             addresses: zip(httpServers, listeners).map { ($0.endpoint, $1.address) },
@@ -64,6 +65,7 @@ extension WebSocketServer {
                         context: context,
                         server: self,
                         httpServers: httpServers,
+                        hub: hub,
                         configuration: configuration,
                         logger: logger
                     ).run()

@@ -40,11 +40,13 @@ final class Connection {
         static let held = ReadPauses(rawValue: 8)
         /// The task that reads the messages is behind, or is not there yet.
         static let reader = ReadPauses(rawValue: 16)
+        /// It broadcasts, and other workers are behind.
+        static let broadcast = ReadPauses(rawValue: 32)
         /// It is not connected.
         static let connecting = ReadPauses(rawValue: 128)
 
         /// Those that the application causes: what has come already is held.
-        static let byApplication: ReadPauses = [.application, .reader]
+        static let byApplication: ReadPauses = [.application, .reader, .broadcast]
     }
 
     /// The descriptor; -1 while there is none, before a connect and between two.

@@ -65,6 +65,7 @@ extension ConnectionDriver where Ring: ~Copyable {
         if !webSocket.assembly.isEmpty {
             webSocket.assembly.removeAll(to: &messageBuffers.value)
         }
+        broadcasts.held[connection.slot] = nil
         let server = webSocket.server
         server?.ended(webSocket)
         webSocket.stream?.finish(outcome)

@@ -40,7 +40,7 @@ extension ConnectionDriver where Ring: ~Copyable {
         // For keepalive the silence of a peer begins now.
         webSocket.machine.value.peerMadeProgress(at: now)
         if readingSlot == connection.slot {
-            batch.value.release()
+            if !connection.pauses.contains(.broadcast) { batch.value.release() }
         } else if connection.held != nil {
             resumed.append(connection)
         } else {

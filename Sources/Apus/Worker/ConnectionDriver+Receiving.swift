@@ -64,7 +64,7 @@ extension ConnectionDriver where Ring: ~Copyable {
         on connection: Connection
     ) {
         guard let webSocket = connection.webSocket else { return }
-        guard connection.pauses.isDisjoint(with: [.application, .reader, .held]) else {
+        guard connection.pauses.isDisjoint(with: [.application, .reader, .broadcast, .held]) else {
             unsafe hold(bytes, from: start, on: connection)
             return
         }

@@ -8,7 +8,7 @@ import Logging
 
 extension ConnectionDriver where Ring: ~Copyable {
     /// From this size on a payload is sent from where it lies, without a copy.
-    private var uncopiedByteCountMin: Int { 4096 }
+    var uncopiedByteCountMin: Int { 4096 }
 
     // MARK: Into the queue
 
@@ -39,7 +39,11 @@ extension ConnectionDriver where Ring: ~Copyable {
         guard let connection = webSocket.transport, connection.stage == .open,
             webSocket.machine.value.isOpen
         else { return .closed }
-        return unsafe send(header, payload, on: webSocket, connection)
+        let result = unsafe send(header, payload, on: webSocket, connection)
+        if header.isFinal, !header.opcode.isControl, result.isTaken {
+            releaseBroadcasts(to: webSocket, on: connection)
+        }
+        return result
     }
 
     @inline(__always)
@@ -260,7 +264,7 @@ extension ConnectionDriver where Ring: ~Copyable {
         }
     }
 
-    private func sendFailed(on connection: Connection, errno: Int32) {
+    func sendFailed(on connection: Connection, errno: Int32) {
         if Verdict.ofSend(errno: errno) == .retry {
             awaitWritable(connection)
         } else {

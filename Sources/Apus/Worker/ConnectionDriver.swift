@@ -66,6 +66,8 @@ final class ConnectionDriver<Ring: RingVerbs & ~Copyable> {
     /// Connections whose early frames can be read now that they were accepted, or that go on.
     var resumed: [Connection] = []
 
+    let broadcasts = Broadcasts()
+
     /// Connections that we open and whose addresses are known, to be connected before the wait.
     var dialing: [Connection] = []
     /// Looks a name up, and tells its addresses on the loop, later.
@@ -118,16 +120,18 @@ final class ConnectionDriver<Ring: RingVerbs & ~Copyable> {
     func prepareWait() {
         if drain?.hasBegun == false { beginDrain() }
         connectDialed()
+        takeBroadcasts()
         flushAll()
+        passBroadcasts()
         armAccepts()
     }
 
     /// How long the wait may take; nil for as long as nothing happens.
     var waitNanosecondsMax: UInt64? {
         // What a handler dialed while output was flushed.
-        guard dialing.isEmpty else { return 0 }
+        guard dialing.isEmpty, !hasBroadcastsToTake else { return 0 }
         var next = deadlines.next
-        for other in [acceptPausedUntil, drain?.deadline] {
+        for other in [acceptPausedUntil, drain?.deadline, broadcasts.channel?.deadline] {
             if let other, next.map({ other < $0 }) ?? true { next = other }
         }
         guard let next else { return nil }

@@ -90,6 +90,13 @@ struct OutputQueue: ~Copyable {
         byteCount += count
     }
 
+    /// Appends whole frames that are not to be masked; a copy.
+    mutating func append(frames: UnsafeRawBufferPointer, from pool: inout OutputPool) {
+        let chunk = unsafe chunk(for: frames.count, from: &pool)
+        unsafe chunk.append(frames)
+        byteCount += frames.count
+    }
+
     /// Appends bytes that are not ours to frame, or the rest of a frame in two parts; a copy.
     mutating func append(
         _ bytes: UnsafeRawBufferPointer,

@@ -13,6 +13,8 @@ struct Worker {
     let context: WorkerContext
     let server: WebSocketServer
     let httpServers: [HTTPServer]
+    /// What passes broadcasts between workers; nil for a single one.
+    let hub: BroadcastHub?
     let configuration: ServerConfiguration
     let logger: Logger
 
@@ -33,8 +35,12 @@ struct Worker {
         let ring = try Ring()
         try ring.selfTest()
         let executor = WorkerActor.shared.loop
+        let channel = hub.map {
+            BroadcastChannel($0, slot: context.slot, server: server, configuration: configuration)
+        }
         let control = try WorkerControl(
             supervisorGone: context.supervisorGone,
+            broadcasts: channel?.descriptor,
             executor: executor
         )
         let driver = ConnectionDriver(
@@ -45,6 +51,7 @@ struct Worker {
             now: Self.now()
         )
         driver.endAll = { context.endAll() }
+        driver.broadcasts.channel = channel
         WorkerActor.dialer = driver
         server.host = driver
         let loop = WorkerLoop(
@@ -66,6 +73,7 @@ struct Worker {
             logger.critical("\(Self.describe(error))")
             return ExitCode.system
         }
+        channel?.leave()
         log(driver.report(), "drained")
         return driver.drain?.cutCount == 0 ? 0 : 1
     }
@@ -79,6 +87,8 @@ struct Worker {
             driver.beginDrain()
         case .reportCounters:
             log(driver.report(), "counters")
+        case .takeBroadcasts:
+            driver.broadcasts.channel?.woke()
         }
     }
 

@@ -14,20 +14,24 @@ final class WorkerControl {
         /// The supervisor is gone: drain as well.
         case drainAsOrphan
         case reportCounters
+        case takeBroadcasts
     }
 
     private enum Source: UInt32, CaseIterable {
-        case signals, supervisorGone, wakeUp
+        case signals, supervisorGone, wakeUp, broadcasts
     }
 
     private let signals: WorkerSignals
     private let supervisorGone: Int32
     private let wakeUp: WakeUp
+    /// Readable when there are broadcasts of other workers; nil where there are no others.
+    private let broadcasts: Int32?
 
     /// Jobs that `executor` gets from other threads wake the loop from here on.
-    init(supervisorGone: Int32, executor: LoopExecutor) throws {
+    init(supervisorGone: Int32, broadcasts: Int32?, executor: LoopExecutor) throws {
         signals = try WorkerSignals()
         self.supervisorGone = supervisorGone
+        self.broadcasts = broadcasts
         wakeUp = try WakeUp()
         executor.attach(wake: wakeUp.signal)
     }
@@ -61,16 +65,21 @@ final class WorkerControl {
             wakeUp.clear()
             watch(source, with: ring)
             return []
+        case .broadcasts:
+            watch(source, with: ring)
+            return [.takeBroadcasts]
         }
     }
 
     private func watch(_ source: Source, with ring: borrowing some RingVerbs & ~Copyable) {
-        let descriptor =
+        let descriptor: Int32? =
             switch source {
             case .signals: signals.descriptor
             case .supervisorGone: supervisorGone
             case .wakeUp: wakeUp.descriptor
+            case .broadcasts: broadcasts
             }
+        guard let descriptor else { return }
         ring.awaitReadable(
             descriptor,
             tag: OperationTag(.readable, generation: 0, slot: source.rawValue)

@@ -28,6 +28,13 @@ struct WorkerCounters {
     var closeTimeouts = 0
     var sendQueueOverflows = 0
     var messagesDropped = 0
+    var broadcastsSent = 0
+    var broadcastsReceived = 0
+    var broadcastsRefused = 0
+    /// How often broadcasts of another worker were lost here, since we were too far behind.
+    var broadcastLosses = 0
+    /// How often this worker's broadcasts went on without one that was too far behind.
+    var broadcastReadersLapsed = 0
     var handlerErrors = 0
     var receiveBuffersExhausted = 0
     var staleCompletions = 0
@@ -45,6 +52,7 @@ extension ConnectionDriver where Ring: ~Copyable {
             ("output_bytes_queued", table.all.reduce(0) { $0 + $1.output.value.byteCount }),
             ("output_chunks", outputPool.value.lentCount),
             ("message_buffers", messageBuffers.value.lentCount),
+            ("broadcast_bytes_queued", broadcasts.channel?.backlogByteCount ?? 0),
             ("connections_accepted", counters.connectionsAccepted),
             ("accepts_failed", counters.acceptsFailed),
             ("connections_refused", counters.connectionsRefused),
@@ -63,6 +71,11 @@ extension ConnectionDriver where Ring: ~Copyable {
             ("close_timeouts", counters.closeTimeouts),
             ("send_queue_overflows", counters.sendQueueOverflows),
             ("messages_dropped", counters.messagesDropped),
+            ("broadcasts_sent", counters.broadcastsSent),
+            ("broadcasts_received", counters.broadcastsReceived),
+            ("broadcasts_refused", counters.broadcastsRefused),
+            ("broadcast_losses", counters.broadcastLosses),
+            ("broadcast_readers_lapsed", counters.broadcastReadersLapsed),
             ("handler_errors", counters.handlerErrors),
             ("receive_buffers_exhausted", counters.receiveBuffersExhausted),
             ("stale_completions", counters.staleCompletions),
