@@ -32,7 +32,7 @@ struct ServeCommand: ParsableCommand {
     @Option(help: "What to drive sockets with: io_uring or auto.")
     var backend = Backend.auto
 
-    @Option(help: "What to serve: \(App.allCases.map(\.rawValue).joined(separator: " or ")).")
+    @Option(help: "What to serve: \(App.allCases.map(\.rawValue).joined(separator: ", ")).")
     var app = App.example
 
     @Option(help: ArgumentHelp("The largest frame taken; larger: 1009.", valueName: "size"))

@@ -200,7 +200,10 @@ class Peer:
         if self.ended:
             return False
         left = deadline - time.monotonic()
-        if left <= 0 or not select.select([self.socket], [], [], left)[0]:
+        # Not select: it knows no descriptor beyond 1023.
+        ready = select.poll()
+        ready.register(self.socket, select.POLLIN)
+        if left <= 0 or not ready.poll(left * 1000):
             raise Timeout(f"nothing came in time; so far {bytes(self.data[:200])!r}")
         try:
             chunk = self.socket.recv(1 << 20)

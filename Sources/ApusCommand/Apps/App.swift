@@ -8,11 +8,13 @@ import ArgumentParser
 enum App: String, CaseIterable, ExpressibleByArgument {
     case example
     case echo
+    case broadcast
 
     func install(on server: WebSocketServer, httpServers: [HTTPServer]) {
         switch self {
         case .example: ExampleApp.install(on: server, httpServers: httpServers)
         case .echo: EchoApp.install(on: server)
+        case .broadcast: BroadcastApp.install(on: server)
         }
     }
 }
