@@ -127,7 +127,9 @@ let package = Package(
         tests("ApusSupervisorTests", dependencies: ["ApusSupervisor", "CApusSystem"]),
         tests(
             "ApusTests",
-            dependencies: ["Apus", "ApusProtocol", "ApusCodec", "ApusRing", "ApusSupervisor"]
+            dependencies: [
+                "Apus", "ApusProtocol", "ApusCodec", "ApusRing", "ApusSupervisor", "CApusSystem",
+            ]
         ),
     ],
     swiftLanguageModes: [.v6],

@@ -30,6 +30,8 @@ import Testing
     @Test(arguments: [
         ("maxSendQueue", with(\.maxSendQueue, 0)),
         ("maxReceivedFrameSize", with(\.maxReceivedFrameSize, .max)),
+        ("maxBroadcastBacklog", with(\.maxBroadcastBacklog, 0)),
+        ("broadcastGracePeriod", with(\.broadcastGracePeriod, .seconds(0))),
         ("fragmentationThreshold", with(\.fragmentationThreshold, 0)),
         ("maxConnections", with(\.maxConnections, -1)),
         ("maxFragments", with(\.maxFragments, .max)),
