@@ -28,6 +28,8 @@ import Testing
         var writers: [MessageWriter] = []
         var openCount = 0
         var pendingCount = 0
+        /// Another worker that never takes a broadcast, so that its sender has to go on without it.
+        var otherWorker: BroadcastReader?
 
         init(_ world: World, seed: UInt64) {
             self.world = world
@@ -82,7 +84,7 @@ import Testing
         func act() throws {
             let all = world.server.connections
             let one = all.isEmpty ? nil : all[random.upTo(all.count) - 1]
-            switch random.upTo(20) {
+            switch random.upTo(24) {
             case 1: for connection in all { connection.sendUTF("to all") }
             case 2: for connection in all { connection.sendBytes(.init(repeating: 1, count: 5000)) }
             case 3: one?.drop()
@@ -99,6 +101,11 @@ import Testing
             case 17: writers.randomElement(using: &random)?.write(.init(repeating: 3, count: 2000))
             case 18: _ = writers.popLast()?.finish()
             case 19: if random.chance(10) { writers = [] }
+            case 20: world.server.broadcastUTF("to all")
+            case 21, 22:
+                let bytes = [UInt8](repeating: 5, count: random.upTo(9000))
+                world.server.broadcastBytes(bytes, except: one)
+            case 23: otherWorker?.join()
             default: one?.sendUTF("hello")
             }
         }
@@ -116,6 +123,17 @@ import Testing
             }
             let application = Application(world, seed: seed)
             world.server.onRequest { [unowned application] in try application.decide($0) }
+            if seed.isMultiple(of: 2) {
+                let hub = try BroadcastHub(slotCount: 2, ringByteCount: 8192)
+                application.otherWorker = BroadcastReader(hub.region(of: 0), number: 1)
+                world.driver.broadcasts.channel = BroadcastChannel(
+                    hub,
+                    slot: 0,
+                    server: world.server,
+                    configuration: world.server.configuration
+                )
+                world.server.host = world.driver
+            }
             var random = SplitMix(seed: seed)
             for _ in 0..<random.upTo(10) { script(world.connect(), world.ring, &random) }
             try world.run(milliseconds: UInt64(random.upTo(15_000)))
