@@ -34,6 +34,13 @@ extension HandshakeRules {
         }
     }
 
+    /// Of what a client may expect there is one thing, RFC 9110 §10.1.1.
+    static func expectation(_ head: RequestHead) -> HandshakeViolation? {
+        head.elements(of: "Expect").allSatisfy {
+            $0.isEmpty || $0.equalsIgnoringCase("100-continue".utf8)
+        } ? nil : .expectationUnknown
+    }
+
     /// A name or address that is not empty and an optional port, RFC 3986 §3.2.2 and §3.2.3.
     ///
     /// The grammar also allows a comma in a name; none has one, and it is the mark of two hosts
@@ -101,6 +108,12 @@ extension RequestHead {
         case .failure: .none
         }
     }
+
+    /// Whether the client waits with the body until it is told to send it, RFC 9110 §10.1.1.
+    public var expectsContinue: Bool { list(of: "Expect", contains: "100-continue") }
+
+    /// Whether the client may send another request behind this one, RFC 9112 §9.3.
+    public var isPersistent: Bool { !list(of: "Connection", contains: "close") }
 
     /// The body's framing, or why two readers could disagree about it.
     var bodyFraming: Result<RequestBody, HandshakeViolation> {

@@ -19,7 +19,7 @@ enum HandshakeRules {
     static func judge(_ head: RequestHead) -> Verdict {
         if let violation = target(head) ?? host(head) { return .broken(violation) }
         guard isHandshake(head) else {
-            return body(head).map(Verdict.broken) ?? .ordinary
+            return (body(head) ?? expectation(head)).map(Verdict.broken) ?? .ordinary
         }
         let violation =
             method(head) ?? upgrade(head) ?? connection(head) ?? noBody(head)

@@ -20,6 +20,9 @@ public struct HandshakeStateMachine: ~Copyable {
     private var reading: Reading?
     private let deadline: Instant
 
+    /// Whether a whole head came that asks for an upgrade, well or badly.
+    public private(set) var isHandshake = false
+
     /// A machine for one connection that has until `deadline` to send a whole head.
     public init(limits: HandshakeLimits = HandshakeLimits(), deadline: Instant) {
         reading = Reading(parser: RequestHeadParser(limits: limits))
@@ -41,6 +44,7 @@ public struct HandshakeStateMachine: ~Copyable {
             reading?.bytes.append(bytes.extracting(first: consumed))
             guard let head = reading?.head else { return .needMoreBytes }
             reading = nil
+            isHandshake = HandshakeRules.isHandshake(head)
             return switch HandshakeRules.judge(head) {
             case .ordinary: .request(head, consumed: consumed)
             case .upgrade(let request): .upgrade(request, consumed: consumed)

@@ -1,7 +1,7 @@
 // This source file is part of the Apus project
 // SPDX-License-Identifier: Apache-2.0
 
-/// The rule that a request head breaks, one case per rule.
+/// The rule that a request breaks, one case per rule.
 ///
 /// The raw value is a stable name for logs and metrics. An error only to stand in a `Result`: what a
 /// client does wrong is never thrown.
@@ -15,7 +15,10 @@ public enum HandshakeViolation: String, Error, CaseIterable {
     // What every request has to say.
     case hostMissing, hostRepeated, hostInvalid
     case contentLengthRepeated, contentLengthInvalid, contentLengthAndTransferEncoding
-    case transferEncodingNotChunked, transferCodingUnknown
+    case transferEncodingNotChunked, transferCodingUnknown, expectationUnknown
+
+    // The body of a request.
+    case bodyTooLarge, chunkMalformed, chunkExtensionsTooLong
 
     // What a handshake has to say, RFC 6455 §4.2.1.
     case methodNotAllowed, bodyOnUpgrade
@@ -97,6 +100,14 @@ public enum HandshakeViolation: String, Error, CaseIterable {
             (400, "RFC 9112 §6.3", "The last transfer coding is not chunked.")
         case .transferCodingUnknown:
             (501, "RFC 9112 §6.1", "Chunked is the only transfer coding that is known.")
+        case .expectationUnknown:
+            (417, "RFC 9110 §10.1.1", "The only expectation that is known is 100-continue.")
+        case .bodyTooLarge:
+            (413, "RFC 9110 §15.5.14", "The body of the request is too large.")
+        case .chunkMalformed:
+            (400, "RFC 9112 §7.1", "A chunk of the body is malformed.")
+        case .chunkExtensionsTooLong:
+            (400, "RFC 9112 §7.1.1", "The extensions of the chunks are too long.")
         case .methodNotAllowed:
             (405, "RFC 6455 §4.2.1 (1)", "A WebSocket handshake is a GET request.")
         case .bodyOnUpgrade:

@@ -48,7 +48,7 @@ import Testing
     func `carries the rule that was broken`(violation: HandshakeViolation) {
         let refusal = violation.refusal
         #expect(refusal.violation == violation)
-        #expect([400, 405, 408, 414, 426, 431, 501, 505].contains(refusal.status))
+        #expect([400, 405, 408, 413, 414, 417, 426, 431, 501, 505].contains(refusal.status))
         #expect(refusal.reason.hasSuffix("."))
         #expect(violation.section.hasPrefix("RFC "))
     }
