@@ -342,7 +342,7 @@ import Testing
 
     /// The real resolver on its thread; a literal address, so that no name server is asked.
     @Test func `look-up on a thread of its own tells on the worker's loop`() throws {
-        inWorker {
+        inLoop {
             var found: [apus_address]?
             AddressLookup.begin("127.0.0.1", port: 80) { found = $0 }
             #expect(found == nil)

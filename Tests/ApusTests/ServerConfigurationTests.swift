@@ -39,6 +39,8 @@ import Testing
         ("handshakeTimeout", with(\.handshakeTimeout, .seconds(0))),
         ("keepaliveGracePeriod", with(\.keepaliveGracePeriod, .seconds(0))),
         ("closeTimeout", with(\.closeTimeout, .seconds(0))),
+        ("maxRequestBodySize", with(\.maxRequestBodySize, -1)),
+        ("httpKeepAliveTimeout", with(\.httpKeepAliveTimeout, .seconds(0))),
         ("forwardedField", with(\.forwardedField, .xForwardedFor)),
         ("proxyProtocol", with(\.proxyProtocol, .required)),
     ])

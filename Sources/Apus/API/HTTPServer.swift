@@ -8,8 +8,9 @@ import Synchronization
 /// A port, or a Unix socket, that HTTP/1.1 requests come to.
 ///
 /// Upgrade requests go to the ``WebSocketServer`` that is mounted on it; ordinary ones to the
-/// handler of ``onRequest(_:)``, and without one they get 426. Every answer to an ordinary request
-/// closes its connection.
+/// handler of ``onRequest(methods:_:)``, and without one they get 426. A connection serves one
+/// request after the other, answers in their order, until the client wants no more of it, a request
+/// is malformed, or ``ServerConfiguration/httpKeepAliveTimeout`` is over.
 ///
 /// Set it up before ``WebSocketServer/run(workers:whenListening:)``; what is changed in a worker is
 /// changed in that worker alone.
@@ -23,8 +24,17 @@ public final class HTTPServer: Sendable {
         case unix(path: String)
     }
 
+    /// Who answers an ordinary request.
+    enum Handler {
+        case atOnce(@WorkerActor (HTTPServerRequest) throws -> HTTPAnswer)
+        case later(@WorkerActor (HTTPServerRequest) async throws -> HTTPAnswer)
+        /// Nobody: the answer is this one, whatever the body.
+        case refusal(Refusal)
+    }
+
     private struct State {
-        var requestHandler: (@WorkerActor (HTTPRequest) throws -> HTTPAnswer)?
+        var handler = Handler.refusal(.upgradeRequired)
+        var methods: [HTTPRequest.Method] = [.get, .head]
         var webSocketServer: WebSocketServer?
     }
 
@@ -48,12 +58,46 @@ public final class HTTPServer: Sendable {
         self.init(endpoint: .unix(path: unixPath))
     }
 
-    /// Answers ordinary requests: GET and HEAD; others are answered with 405 before it is asked.
+    /// Answers ordinary requests that have one of `methods`; GET includes HEAD.
     ///
-    /// An error that the handler throws is answered with its own status (``HTTPStatusError``), or with
-    /// 500, logged and counted.
-    public func onRequest(_ handler: @escaping @WorkerActor (HTTPRequest) throws -> HTTPAnswer) {
-        state.withLock { $0.requestHandler = handler }
+    /// Others are answered with 405, or 501 where the method is no known one, before the handler is
+    /// asked; it is asked once the whole body has come. An error that it throws is answered with its
+    /// own status (``HTTPStatusError``), or with 500, logged and counted. One handler is kept: the
+    /// last.
+    public func onRequest(
+        methods: [HTTPRequest.Method] = [.get],
+        _ handler: @escaping @WorkerActor (HTTPServerRequest) throws -> HTTPAnswer
+    ) {
+        setHandler(.atOnce(handler), methods)
+    }
+
+    /// The same with a handler that may wait, as a task on the worker's loop.
+    ///
+    /// The request and its answer have ``ServerConfiguration/handshakeTimeout``; then the client gets
+    /// a 503. At that time, and as soon as the client is gone, the task is canceled; a client that ends
+    /// its side of the connection counts as gone. Requests behind this one wait for its answer.
+    public func onRequest(
+        methods: [HTTPRequest.Method] = [.get],
+        _ handler: @escaping @WorkerActor (HTTPServerRequest) async throws -> HTTPAnswer
+    ) {
+        setHandler(.later(handler), methods)
+    }
+
+    private func setHandler(_ handler: Handler, _ methods: [HTTPRequest.Method]) {
+        state.withLock { state in
+            state.handler = handler
+            state.methods = methods
+            if methods.contains(.get), !methods.contains(.head) { state.methods.append(.head) }
+        }
+    }
+
+    /// Who answers a request with this method.
+    func handler(for method: String) -> Handler {
+        let (handler, methods) = state.withLock { ($0.handler, $0.methods) }
+        guard methods.contains(where: { $0.rawValue == method }) else {
+            return .refusal(.methodRefused(method, allowed: methods))
+        }
+        return handler
     }
 
     var webSocketServer: WebSocketServer? {
@@ -75,113 +119,5 @@ public final class HTTPServer: Sendable {
         state.withLock { state in
             if state.webSocketServer === server { state.webSocketServer = nil }
         }
-    }
-
-    /// The whole response to an ordinary request, and what its handler threw.
-    @WorkerActor
-    func response(
-        to head: RequestHead
-    ) -> (bytes: [UInt8], handlerError: (any Error)?) {
-        let method = head.method
-        guard method == "GET" || method == "HEAD" else {
-            return (Refusal.methodNotAllowed.bytes(), nil)
-        }
-        guard let handler = state.withLock({ $0.requestHandler }) else {
-            return (Refusal.upgradeRequired.bytes(), nil)
-        }
-        do {
-            let answer = try handler(HTTPRequest(head))
-            let fields = answer.response.headerFields
-                .filter { $0.name != .contentLength && $0.name != .connection }
-                .map { HeaderField($0.name.rawName, $0.value) }
-            let bytes = try HTTPReply.bytes(
-                status: answer.response.status.code,
-                fields: fields + [HeaderField("Connection", "close")],
-                body: answer.body,
-                isHeadOnly: method == "HEAD"
-            )
-            return (bytes, nil)
-        } catch {
-            return (Refusal.telling(error).bytes(), error)
-        }
-    }
-}
-
-/// The answer to an ordinary request.
-public struct HTTPAnswer: Sendable {
-    /// Status and fields; Content-Length and Connection are set by the server.
-    public var response: HTTPResponse
-
-    /// The body; the answer to a HEAD request leaves it out.
-    public var body: [UInt8]
-
-    /// An answer with a body of bytes.
-    public init(_ response: HTTPResponse, body: [UInt8] = []) {
-        self.response = response
-        self.body = body
-    }
-
-    /// An answer with a text, by default `text/plain` in UTF-8.
-    public init(
-        status: HTTPResponse.Status,
-        contentType: String = "text/plain; charset=utf-8",
-        text: String
-    ) {
-        response = HTTPResponse(status: status, headerFields: [.contentType: contentType])
-        body = Array(text.utf8)
-    }
-}
-
-extension HTTPRequest {
-    /// The head as the application sees it; fields whose names this type does not take are left out.
-    init(_ head: RequestHead) {
-        var fields = HTTPFields()
-        for index in 0..<head.fieldCount {
-            guard let name = HTTPField.Name(head.name(at: index)) else { continue }
-            fields.append(HTTPField(name: name, value: head.value(at: index)))
-        }
-        self.init(
-            method: Method(head.method) ?? .get,
-            scheme: "http",
-            authority: head.firstValue(of: "Host"),
-            path: head.target,
-            headerFields: fields
-        )
-    }
-}
-
-extension Refusal {
-    static let methodNotAllowed = Refusal(
-        fixed: 405,
-        reason: "only GET and HEAD are served",
-        fields: [HeaderField("Allow", "GET, HEAD")]
-    )
-    static let upgradeRequired = Refusal(
-        fixed: 426,
-        reason: "this is a WebSocket server",
-        fields: [HeaderField("Upgrade", "websocket")]
-    )
-    static let originRefused = Refusal(
-        fixed: 403,
-        reason: "pages of this origin may not connect here"
-    )
-    static let internalError = Refusal(fixed: 500, reason: "internal error")
-    static let noHandler = Refusal(
-        fixed: 404,
-        reason: "no handler is configured to accept the connection"
-    )
-
-    /// What a client is told of an error that a handler threw.
-    static func telling(_ error: any Error) -> Refusal {
-        guard let error = error as? any HTTPStatusError else { return .internalError }
-        do {
-            return try Refusal(status: error.status, reason: error.reason)
-        } catch {
-            return .internalError
-        }
-    }
-
-    static func unavailable(reason: String) -> Refusal {
-        Refusal(fixed: 503, reason: reason, fields: [HeaderField("Retry-After", "1")])
     }
 }

@@ -53,8 +53,18 @@ public struct ServerConfiguration: Sendable {
     /// The most connections of one worker; further ones get a 503, and 0 sets no limit.
     public var maxConnections = 0
 
-    /// How long a request and its answer may take from the accept on; then 408, or 503.
+    /// How long a request and its answer may take; then 408, or 503.
+    ///
+    /// It counts from the accept on, for later requests of a connection from their first byte on.
     public var handshakeTimeout: Interval = .seconds(10)
+
+    /// The largest body of an ordinary request, in bytes; larger: 413.
+    ///
+    /// A connection holds that much while the body comes, and until it is answered.
+    public var maxRequestBodySize = 1 << 20
+
+    /// How long an HTTP connection waits for another request; nil: each answer closes.
+    public var httpKeepAliveTimeout: Interval? = .seconds(5)
 
     /// The silence after which a ping is sent; nil: no keepalive.
     public var keepaliveInterval: Interval? = .seconds(20)
@@ -120,6 +130,7 @@ public struct ServerConfiguration: Sendable {
             ("maxBroadcastBacklog", maxBroadcastBacklog, 1...Self.byteCountMax),
             ("fragmentationThreshold", fragmentationThreshold, 1...Self.byteCountMax),
             ("maxConnections", maxConnections, 0...Int(Int32.max)),
+            ("maxRequestBodySize", maxRequestBodySize, 0...Self.byteCountMax),
         ]
         for (name, value, range) in ranges where !range.contains(value) {
             return (name, "is \(value), but has to be \(range.lowerBound) to \(range.upperBound)")
@@ -134,6 +145,9 @@ public struct ServerConfiguration: Sendable {
         }
         if keepaliveInterval == .seconds(0) {
             return ("keepaliveInterval", "is 0; nil turns it off")
+        }
+        if httpKeepAliveTimeout == .seconds(0) {
+            return ("httpKeepAliveTimeout", "is 0; nil turns it off")
         }
         for (name, interval) in [
             ("handshakeTimeout", handshakeTimeout),

@@ -134,7 +134,8 @@ final class Connection {
     }
 }
 
-/// What a connection has only until its request is answered.
+/// What a connection has only while it speaks HTTP.
+@WorkerActor
 final class Opening {
     /// What may come before the request, and what to do with it.
     enum Preface {
@@ -145,20 +146,29 @@ final class Opening {
     }
 
     var preface: Preface?
-    var machine: HandshakeStateMachine
+    /// Reads the head of a request; nil where none has begun since the last answer, or is being
+    /// served.
+    var machine: HandshakeStateMachine?
+    /// The ordinary request that is being read or answered.
+    var exchange: HTTPExchange?
     /// The addresses that the transport vouches for, the nearest last.
     var transportAddresses: [String]
     /// The request that waits for its decision.
     var request: WebSocketRequest?
     /// Whether the handler returned without a decision.
     var isDeferred = false
-    /// Frames that came before the decision.
+    /// What came before the decision or the answer: frames, or further requests.
     var early: [UInt8] = []
     /// A client has to wait for the answer; of one that does not, no more than about this is read.
     static let earlyByteCountMax = 16_384
 
+    /// Whether the application has a request and has not answered it.
+    var isAwaitingAnswer: Bool { request != nil || exchange?.isAsked == true }
+    /// Whether nothing of a request has come since the last answer.
+    var isIdle: Bool { request == nil && exchange == nil && machine == nil }
+
     init(machine: consuming HandshakeStateMachine, remoteAddress: String, preface: Preface?) {
-        self.machine = machine
+        self.machine = consume machine
         self.preface = preface
         transportAddresses = [remoteAddress]
     }

@@ -85,9 +85,10 @@ extension ConnectionDriver where Ring: ~Copyable {
 
     /// Nobody waits for the request any more; returns who wants to hear that, to be told in the end.
     private func leaveOpening(_ connection: Connection) -> (@WorkerActor () throws -> Void)? {
-        let handler = connection.opening?.request?.abandon()
+        let opening = connection.opening
         connection.opening = nil
-        return handler
+        opening?.exchange?.task?.cancel()
+        return opening?.request?.abandon()
     }
 
     // MARK: The transport's end
@@ -243,9 +244,7 @@ extension ConnectionDriver where Ring: ~Copyable {
             case .opening where connection.isClient:
                 fail(connection, .shuttingDown)
             case .opening:
-                refuse(connection, with: .unavailable(reason: "server is going away"))
-                // Nobody waits long for a client that has not even asked.
-                deadlines.set(now.advanced(by: .milliseconds(500)), slot: Int(connection.slot))
+                endOpening(connection)
             case .finishing, .lingering, .dropping, .released:
                 break
             }

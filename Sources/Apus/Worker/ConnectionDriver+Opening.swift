@@ -7,45 +7,54 @@ import ApusRing
 import Logging
 
 extension ConnectionDriver where Ring: ~Copyable {
-    /// Feeds the handshake, and does what it says.
-    func readHead(_ received: UnsafeMutableRawBufferPointer, on connection: Connection) {
+    /// Bytes of a connection that speaks HTTP.
+    func readOpening(_ received: UnsafeMutableRawBufferPointer, on connection: Connection) {
         guard let opening = connection.opening else { return }
-        guard opening.request == nil else {
+        // What came before may be about to be read, with the next flush.
+        guard !isBlocked(opening, on: connection), opening.early.isEmpty else {
             unsafe keepEarly(received, of: opening, on: connection)
             return
         }
         guard let start = unsafe readPreface(received, of: opening, on: connection) else { return }
-        let bytes = unsafe UnsafeMutableRawBufferPointer(rebasing: received[start...])
-        let action = opening.machine.received(
-            unsafe Span(_unsafeBytes: UnsafeRawBufferPointer(bytes)),
-            at: now
-        )
-        switch action {
+        unsafe readRequests(received, from: start, of: opening, on: connection)
+    }
+
+    /// Feeds the handshake, and does what it says; returns how many bytes it took.
+    func readHead(_ bytes: Span<UInt8>, of opening: Opening, on connection: Connection) -> Int {
+        if opening.machine == nil {
+            let deadline = now.advanced(by: configuration.handshakeTimeout)
+            opening.machine = HandshakeStateMachine(
+                limits: configuration.handshakeLimits,
+                deadline: deadline
+            )
+            deadlines.set(deadline, slot: Int(connection.slot))
+        }
+        switch opening.machine?.received(bytes, at: now) ?? .needMoreBytes {
         case .needMoreBytes:
-            return
+            return bytes.count
         case .refuse(let refusal):
             counters.handshakesRefused += 1
             refuse(connection, with: refusal)
-        case .request(let head, consumed: _):
-            answer(head, on: connection)
+            return bytes.count
+        case .request(let head, let consumed):
+            opening.machine = nil
+            let isWhole = consumed == bytes.count
+            beginExchange(head, isFollowed: !isWhole, of: opening, on: connection)
+            return consumed
         case .upgrade(let upgrade, let consumed):
+            opening.machine = nil
             decide(upgrade, on: connection)
-            if connection.webSocket != nil {
-                unsafe readFrames(bytes, from: consumed, on: connection)
-            } else if connection.stage == .opening {
-                opening.isDeferred = true
-                let rest = unsafe UnsafeMutableRawBufferPointer(rebasing: bytes[consumed...])
-                unsafe keepEarly(rest, of: opening, on: connection)
-            }
+            if connection.stage == .opening { opening.isDeferred = true }
+            return consumed
         }
     }
 
     // MARK: WebSocket requests
 
-    /// The application has not decided: frames that were on their way wait for it.
+    /// The application has not decided, or answered: what was on its way waits for it.
     ///
     /// Reading goes on, so that the client's end is seen at once, unless it sends and sends.
-    private func keepEarly(
+    func keepEarly(
         _ bytes: UnsafeMutableRawBufferPointer,
         of opening: Opening,
         on connection: Connection
@@ -108,10 +117,11 @@ extension ConnectionDriver where Ring: ~Copyable {
         }
     }
 
-    /// The early frames of requests that were accepted after their handler had returned, and what
-    /// was held of connections that go on.
+    /// The early frames of requests that were accepted after their handler had returned, early
+    /// requests behind one that was answered, and what was held of connections that go on.
     func readEarlyFrames() {
         while let connection = resumed.popLast() {
+            if connection.stage == .opening { readEarlyRequests(on: connection) }
             guard connection.stage == .open else { continue }
             guard let opening = connection.opening else {
                 readHeldFrames(on: connection)
@@ -126,21 +136,10 @@ extension ConnectionDriver where Ring: ~Copyable {
         }
     }
 
-    // MARK: Ordinary requests
-
-    private func answer(_ head: RequestHead, on connection: Connection) {
-        guard let httpServer = connection.httpServer else { return }
-        counters.requestsAnswered += 1
-        let response = httpServer.response(to: head)
-        appendBytes(response.bytes, on: connection)
-        if let error = response.handlerError {
-            countHandlerError("an HTTP handler threw", error)
-        }
-        finish(connection)
-    }
+    // MARK: Refusals and time
 
     /// An error with a status of its own is an answer; any other one is a mistake to be told of.
-    private func countHandlerError(_ message: Logger.Message, _ error: any Error) {
+    func countHandlerError(_ message: Logger.Message, _ error: any Error) {
         guard !(error is any HTTPStatusError) else { return }
         counters.handlerErrors += 1
         logger.error(message, metadata: ["error": "\(error)"])
@@ -148,7 +147,8 @@ extension ConnectionDriver where Ring: ~Copyable {
 
     /// Answers a request that will not be served, and ends the connection.
     func refuse(_ connection: Connection, with refusal: Refusal) {
-        appendBytes(refusal.bytes(), on: connection)
+        let isHeadOnly = connection.opening?.exchange?.isHeadOnly == true
+        appendBytes(refusal.bytes(date: dateText(), isHeadOnly: isHeadOnly), on: connection)
         finish(connection)
         logger.debug(
             "refused a request",
@@ -166,6 +166,14 @@ extension ConnectionDriver where Ring: ~Copyable {
             return
         }
         guard let opening = connection.opening else { return }
+        guard !opening.isIdle else {
+            answerTimedOut(connection)
+            return
+        }
+        if let exchange = opening.exchange {
+            exchangeTimedOut(exchange, on: connection)
+            return
+        }
         guard opening.request == nil else {
             counters.handshakesTimedOut += 1
             counters.handshakesRefused += 1
@@ -178,11 +186,11 @@ extension ConnectionDriver where Ring: ~Copyable {
             drop(connection)
             return
         }
-        switch opening.machine.timerFired(at: now) {
+        switch opening.machine?.timerFired(at: now) {
         case .refuse(let refusal):
             counters.handshakesTimedOut += 1
             refuse(connection, with: refusal)
-        case .needMoreBytes, .request, .upgrade:
+        case .needMoreBytes, .request, .upgrade, nil:
             break
         }
     }

@@ -49,7 +49,7 @@ extension ConnectionDriver where Ring: ~Copyable {
             if let attempt = connection.attempt {
                 unsafe readResponse(bytes, for: attempt, on: connection)
             } else {
-                unsafe readHead(bytes, on: connection)
+                unsafe readOpening(bytes, on: connection)
             }
         case .finishing, .lingering, .dropping, .released:
             return
@@ -232,6 +232,8 @@ extension ConnectionDriver where Ring: ~Copyable {
         // What it sent before its end is read before its end is told.
         guard connection.held == nil else { return }
         switch connection.stage {
+        case .opening where isAnswering(connection):
+            clientEnded(connection)
         case .opening, .lingering:
             if let attempt = connection.attempt { serverEnded(attempt, on: connection) }
             drop(connection)

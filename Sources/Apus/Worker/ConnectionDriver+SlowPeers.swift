@@ -23,6 +23,7 @@ extension ConnectionDriver where Ring: ~Copyable {
         beganOperation(on: connection)
         ring.awaitWritable(connection.socket, tag: connection.tag(.writable))
         pauseIfBehind(connection)
+        answerWaits(on: connection)
     }
 
     func pauseIfBehind(_ connection: Connection) {
@@ -49,6 +50,9 @@ extension ConnectionDriver where Ring: ~Copyable {
             connection.hasWaited = false
             webSocket.stream?.drained()
             tell(webSocket, on: connection) { try webSocket.handlers?.drain?() }
+        } else if connection.hasWaited, connection.stage == .opening {
+            connection.hasWaited = false
+            answersLeft(on: connection)
         }
     }
 

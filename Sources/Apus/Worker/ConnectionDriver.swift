@@ -75,6 +75,10 @@ final class ConnectionDriver<Ring: RingVerbs & ~Copyable> {
         @WorkerActor (String, UInt16, @escaping @WorkerActor ([apus_address]) -> Void) -> Void =
             { AddressLookup.begin($0, port: $1, $2) }
 
+    /// Seconds since 1970, and the last text that was made of them.
+    var wallClock: () -> Int64 = { apus_clock_wall() }
+    var date: (second: Int64, text: String)?
+
     /// Which accept operations are in flight, ``WorkerListener/acceptsInFlightMax`` per listener.
     var isAccepting: [Bool]
     var listenersAreClosed = false

@@ -20,7 +20,12 @@ struct WorkerCounters {
     /// Of the refused ones, those from pages that the policy does not welcome.
     var originsRefused = 0
     var proxyHeadersRefused = 0
+    /// Ordinary requests, those that were refused for their method or for want of a handler too.
     var requestsAnswered = 0
+    /// Those whose body or answer did not come in time.
+    var requestsTimedOut = 0
+    /// Those whose body is too large, or none.
+    var bodiesRefused = 0
     var messagesReceived = 0
     var messagesSent = 0
     var protocolViolations = 0
@@ -64,6 +69,8 @@ extension ConnectionDriver where Ring: ~Copyable {
             ("origins_refused", counters.originsRefused),
             ("proxy_headers_refused", counters.proxyHeadersRefused),
             ("requests_answered", counters.requestsAnswered),
+            ("requests_timed_out", counters.requestsTimedOut),
+            ("bodies_refused", counters.bodiesRefused),
             ("messages_received", counters.messagesReceived),
             ("messages_sent", counters.messagesSent),
             ("protocol_violations", counters.protocolViolations),

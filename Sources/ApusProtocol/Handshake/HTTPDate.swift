@@ -2,7 +2,7 @@
 // SPDX-License-Identifier: Apache-2.0
 
 /// Dates as HTTP writes them, RFC 9110 §5.6.7.
-enum HTTPDate {
+package enum HTTPDate {
     private static let days = ["Thu", "Fri", "Sat", "Sun", "Mon", "Tue", "Wed"]
     private static let months = [
         "Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec",
@@ -12,7 +12,7 @@ enum HTTPDate {
     private static let range: ClosedRange<Int64> = -11_644_473_600...253_402_300_799
 
     /// An IMF-fixdate: `Sun, 06 Nov 1994 08:49:37 GMT`; nil for years that it does not reach.
-    static func text(secondsSince1970 seconds: Int64) -> String? {
+    package static func text(secondsSince1970 seconds: Int64) -> String? {
         guard range.contains(seconds) else { return nil }
         let secondOfDay = Int(remainder(seconds, 86_400))
         let day = (seconds - Int64(secondOfDay)) / 86_400

@@ -1,7 +1,7 @@
 // This source file is part of the Apus project
 // SPDX-License-Identifier: Apache-2.0
 
-/// The answer to a request that is not served; the connection is closed after it.
+/// The answer to a request that is not served.
 public struct Refusal: Hashable, Sendable {
     /// The status code.
     public let status: Int
@@ -61,15 +61,23 @@ public struct Refusal: Hashable, Sendable {
     ]
 
     /// The whole response.
-    public func bytes() -> [UInt8] {
-        // Whoever sends Upgrade lists it in Connection, RFC 9110 §7.8.
-        let offersUpgrade = fields.contains { $0.name.lowercased() == "upgrade" }
+    ///
+    /// The connection closes after it unless `closes` is false. `date` is the text of a Date field,
+    /// and `isHeadOnly` leaves the body out, as for HEAD.
+    public func bytes(
+        date: String? = nil,
+        isHeadOnly: Bool = false,
+        closes: Bool = true
+    ) -> [UInt8] {
         let body = body ?? ResponseBody(text: reason)
-        let own = [
-            HeaderField("Connection", offersUpgrade ? "Upgrade, close" : "close"),
-            HeaderField("Content-Type", body.contentType),
-        ]
-        return HTTPReply.serialize(status: status, fields: fields + own, body: body.bytes)
+        return HTTPReply.serialize(
+            status: status,
+            fields: fields + [HeaderField("Content-Type", body.contentType)],
+            body: body.bytes,
+            date: date,
+            isHeadOnly: isHeadOnly,
+            closes: closes
+        )
     }
 }
 

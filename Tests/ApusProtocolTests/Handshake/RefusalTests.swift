@@ -14,8 +14,8 @@ import Testing
         #expect(
             bytes(.keyMissing) == """
                 HTTP/1.1 400 Bad Request\r
-                Connection: close\r
                 Content-Type: text/plain; charset=utf-8\r
+                Connection: close\r
                 Content-Length: 39\r
                 \r
                 The Sec-WebSocket-Key field is missing.
@@ -29,8 +29,8 @@ import Testing
                 HTTP/1.1 426 Upgrade Required\r
                 Upgrade: websocket\r
                 Sec-WebSocket-Version: 13\r
-                Connection: Upgrade, close\r
                 Content-Type: text/plain; charset=utf-8\r
+                Connection: Upgrade, close\r
                 Content-Length: 56\r
                 \r
                 This server speaks version 13 of the WebSocket protocol.
@@ -64,8 +64,8 @@ import Testing
             refusal.bytes().wireText == """
                 HTTP/1.1 503 Service Unavailable\r
                 Retry-After: 1\r
-                Connection: close\r
                 Content-Type: text/plain; charset=utf-8\r
+                Connection: close\r
                 Content-Length: 17\r
                 \r
                 Full — später.
@@ -83,8 +83,8 @@ import Testing
         #expect(
             refusal.bytes().wireText == """
                 HTTP/1.1 422 Unprocessable Content\r
-                Connection: close\r
                 Content-Type: application/json\r
+                Connection: close\r
                 Content-Length: 2\r
                 \r
                 {}
@@ -156,7 +156,27 @@ import Testing
         #expect(text == "HTTP/1.1 205 Reset Content\r\nContent-Length: 0\r\n\r\n")
     }
 
-    @Test(arguments: ["Content-Length", "transfer-encoding"])
+    @Test(.rfc9110("6.6.1")) func `has one date, and says whether the connection ends`() throws {
+        let date = "Sun, 06 Nov 1994 08:49:37 GMT"
+        let own = "Thu, 01 Jan 1970 00:00:00 GMT"
+        let closing = try HTTPReply.bytes(status: 204, date: date, closes: true).wireText
+        #expect(
+            closing == "HTTP/1.1 204 No Content\r\nConnection: close\r\nDate: \(date)\r\n\r\n"
+        )
+        let fields = [HeaderField("date", own), HeaderField("Upgrade", "websocket")]
+        let dated = try HTTPReply.bytes(status: 426, fields: fields, date: date).wireText
+        #expect(dated.contains("date: \(own)\r\n") && !dated.contains(date))
+        #expect(dated.contains("Connection: Upgrade\r\n"))
+    }
+
+    @Test func `may be a refusal after which the connection goes on`() throws {
+        let refusal = try Refusal(status: 404, reason: "nothing")
+        let text = refusal.bytes(date: "today", isHeadOnly: true, closes: false).wireText
+        #expect(text.hasSuffix("Date: today\r\nContent-Length: 7\r\n\r\n"))
+        #expect(!text.contains("Connection"))
+    }
+
+    @Test(arguments: ["Content-Length", "transfer-encoding", "Connection"])
     func `is framed by nobody else`(name: String) {
         #expect(throws: HandshakeError.fieldReserved(name)) {
             try HTTPReply.bytes(status: 200, fields: [HeaderField(name, "1")])

@@ -145,6 +145,24 @@ final class VirtualPeer: VirtualEnd {
         if position > 0 { input.removeFirst(position) }
     }
 
+    /// Takes a whole response off what came, and goes on to read the next one; nil without one.
+    ///
+    /// Its body is as long as it says, but that of an answer to HEAD.
+    func takeResponse(toHead: Bool = false) -> (head: String, body: String)? {
+        guard let head, !isOpen else { return nil }
+        let length = head.split(separator: "\r\n").first { $0.hasPrefix("Content-Length: ") }
+            .flatMap { Int($0.dropFirst(16)) }
+        let count = toHead ? 0 : length ?? 0
+        guard body.count >= count else { return nil }
+        let response = (head, String(decoding: body[..<count], as: UTF8.self))
+        let rest = body[count...]
+        self.head = nil
+        body = []
+        byteCount -= rest.count
+        read(rest)
+        return response
+    }
+
     private func readHead() {
         guard input.count >= 4 else { return }
         for index in 3..<input.count where input[index] == 10 {

@@ -5,6 +5,7 @@
 import ApusProtocol
 import ApusRing
 import Logging
+import Synchronization
 import Testing
 
 /// Runs a test where the worker's actor is: each test has a world of its own, on its own thread.
@@ -12,10 +13,18 @@ func inWorker(_ body: @WorkerActor () throws -> Void) rethrows {
     try WorkerActor.assumeIsolated(body)
 }
 
+/// The same where tasks run, on the one loop that all tests of the process share: one at a time.
+///
+/// Its jobs run in the turns of ``World/withTasks(seed:faults:configure:)``.
+func inLoop(_ body: @WorkerActor () throws -> Void) rethrows {
+    try oneAtATime.withLock { _ in try WorkerActor.assumeIsolated(body) }
+}
+
+private let oneAtATime = Mutex(())
+
 /// The real loop and driver of a worker on a scripted ring, with virtual peers.
 ///
-/// Tasks run where the executor is that of the actor, so tests with tasks are in ``Tasks``, one at a
-/// time.
+/// Tasks run where the executor is that of the actor: ``withTasks(seed:faults:configure:)``.
 @WorkerActor
 final class World {
     nonisolated static let listener: Int32 = 3

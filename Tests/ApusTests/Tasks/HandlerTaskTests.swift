@@ -18,7 +18,7 @@ extension Tasks {
 
         @Test(arguments: 1...100 as ClosedRange<UInt64>)
         func `decide late, and lose nothing that came meanwhile`(seed: UInt64) throws {
-            try inWorker {
+            try inLoop {
                 var faults = Faults.all
                 faults.resets = 0
                 faults.deafPeers = 0
@@ -56,7 +56,7 @@ extension Tasks {
         }
 
         @Test func `are mounted on a router as others are`() throws {
-            try inWorker {
+            try inLoop {
                 let world = World.withTasks()
                 let router = WebSocketRouter(server: world.server)
                 router.mount("/rooms/:room") { request async throws in
@@ -77,7 +77,7 @@ extension Tasks {
         }
 
         @Test func `are canceled when the client goes before the decision`() throws {
-            try inWorker {
+            try inLoop {
                 let world = World.withTasks()
                 let gate = Gate()
                 var outcome: Result<Bool, any Error>?
@@ -99,7 +99,7 @@ extension Tasks {
         }
 
         @Test func `are canceled when the connection is over`() throws {
-            try inWorker {
+            try inLoop {
                 let world = World.withTasks()
                 var ended = false
                 world.server.onRequest { request async throws in
@@ -125,7 +125,7 @@ extension Tasks {
         }
 
         @Test func `reject by what they throw`() throws {
-            try inWorker {
+            try inLoop {
                 let world = World.withTasks()
                 let gate = Gate()
                 world.server.onRequest { request async throws in
@@ -146,7 +146,7 @@ extension Tasks {
         }
 
         @Test func `close their connection with 1011 by what they throw, and no other`() throws {
-            try inWorker {
+            try inLoop {
                 let world = World.withTasks()
                 world.server.onRequest { request async throws in
                     let connection = try request.accept()
@@ -166,7 +166,7 @@ extension Tasks {
         }
 
         @Test func `that never decide are answered at the deadline, and canceled`() throws {
-            try inWorker {
+            try inLoop {
                 let world = World.withTasks { $0.handshakeTimeout = .milliseconds(500) }
                 let gate = Gate()
                 var wasCanceled = false
@@ -187,7 +187,7 @@ extension Tasks {
 
         @Test func `that return without reading leave the connection open, to be read from`() throws
         {
-            try inWorker {
+            try inLoop {
                 let world = World.withTasks()
                 let gate = Gate()
                 world.server.onRequest { request async throws in
@@ -209,7 +209,7 @@ extension Tasks {
         }
 
         @Test func `are waited for by a worker that drains`() throws {
-            try inWorker {
+            try inLoop {
                 let world = World.withTasks()
                 let gate = Gate()
                 var saved = false
@@ -231,7 +231,7 @@ extension Tasks {
         }
 
         @Test func `are not waited for beyond the drain timeout`() throws {
-            try inWorker {
+            try inLoop {
                 let world = World.withTasks { $0.drainTimeout = .seconds(1) }
                 let gate = Gate()
                 world.server.onRequest { request async throws in
@@ -247,7 +247,7 @@ extension Tasks {
         }
 
         @Test func `wait for a slow peer until it has read everything`() throws {
-            try inWorker {
+            try inLoop {
                 let world = World.withTasks()
                 var steps: [Int] = []
                 world.server.onRequest { request async throws in
@@ -275,7 +275,7 @@ extension Tasks {
         @Test func `that wait for a slow peer go on when it is gone, or when they are canceled`()
             throws
         {
-            try inWorker {
+            try inLoop {
                 let world = World.withTasks()
                 let gate = Gate()
                 var ends: [String] = []

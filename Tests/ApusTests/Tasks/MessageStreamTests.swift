@@ -42,7 +42,7 @@ extension Tasks {
 
     @Suite struct `Messages of a connection` {
         @Test func `are read once, in order, and echoed with their type`() throws {
-            try inWorker {
+            try inLoop {
                 let world = World.withTasks()
                 world.server.onRequest { request async throws in
                     let connection = try request.accept()
@@ -66,7 +66,7 @@ extension Tasks {
 
         @Test(arguments: 1...150 as ClosedRange<UInt64>)
         func `are all read whatever the kernel does`(seed: UInt64) throws {
-            try inWorker {
+            try inLoop {
                 var faults = Faults.all
                 faults.resets = 0
                 faults.deafPeers = 0
@@ -96,7 +96,7 @@ extension Tasks {
 
         @Test(arguments: [nil, 1000, 1001] as [UInt16?])
         func `end with a proper close`(code: UInt16?) throws {
-            try inWorker {
+            try inLoop {
                 let world = World.withTasks()
                 let reader = Reader()
                 reader.serve(world)
@@ -110,7 +110,7 @@ extension Tasks {
         }
 
         @Test func `throw after the last one where the connection is lost or fails`() throws {
-            try inWorker {
+            try inLoop {
                 let world = World.withTasks()
                 let (lost, broken) = (Reader(), Reader())
                 lost.serve(world)
@@ -131,7 +131,7 @@ extension Tasks {
         }
 
         @Test func `are left to the next reader by a task that is canceled`() throws {
-            try inWorker {
+            try inLoop {
                 let world = World.withTasks()
                 let gate = Gate()
                 world.server.onRequest { request async throws in
@@ -167,7 +167,7 @@ extension Tasks {
         }
 
         @Test func `a task that is canceled before it reads gets none`() throws {
-            try inWorker {
+            try inLoop {
                 let world = World.withTasks()
                 world.server.onRequest { try $0.accept() }
                 let peer = try world.open()
@@ -190,7 +190,7 @@ extension Tasks {
         }
 
         @Test func `that nobody reads make the peer wait, and none is lost`() throws {
-            try inWorker {
+            try inLoop {
                 let world = World.withTasks()
                 let gate = Gate()
                 let reader = Reader()
@@ -220,7 +220,7 @@ extension Tasks {
         }
 
         @Test func `pauses of the application and of the reader are apart`() throws {
-            try inWorker {
+            try inLoop {
                 let world = World.withTasks()
                 let gate = Gate()
                 let reader = Reader()
@@ -246,7 +246,7 @@ extension Tasks {
         }
 
         @Test func `of a connection that is over are still read`() throws {
-            try inWorker {
+            try inLoop {
                 let world = World.withTasks()
                 let gate = Gate()
                 let reader = Reader()

@@ -4,8 +4,8 @@
 @testable import Apus
 import Testing
 
-/// Tests whose handlers are tasks: they share the actor's executor, so they run one at a time.
-@Suite(.serialized) struct Tasks {}
+/// Tests whose handlers are tasks.
+@Suite struct Tasks {}
 
 extension World {
     /// A world that runs the tasks of ``WorkerActor``.
