@@ -28,6 +28,7 @@ public final class WebSocketServer: Sendable {
         var requestHandler: (@WorkerActor (WebSocketRequest) throws -> Void)?
         var connectHandler: (@WorkerActor (WebSocketConnection) throws -> Void)?
         var closeHandler: (@WorkerActor (WebSocketConnection, CloseCode, String) throws -> Void)?
+        var upgradeErrorHandler: (@WorkerActor (UpgradeError) throws -> Void)?
     }
 
     private let state: Mutex<State>
@@ -117,6 +118,14 @@ public final class WebSocketServer: Sendable {
         state.withLock { $0.closeHandler = handler }
     }
 
+    /// Called for every request to upgrade that was refused before ``onRequest(_:)`` was asked.
+    ///
+    /// It is malformed, its origin is not welcome, or there is no handler; the answer is on its way.
+    /// What the handler throws is logged and counted.
+    public func onUpgradeError(_ handler: @escaping @WorkerActor (UpgradeError) throws -> Void) {
+        state.withLock { $0.upgradeErrorHandler = handler }
+    }
+
     /// Limits, times and queues; read once, by ``run(workers:whenListening:)``.
     public var configuration: ServerConfiguration {
         get { state.withLock { $0.configuration } }
@@ -146,6 +155,10 @@ public final class WebSocketServer: Sendable {
 
     var connectHandler: (@WorkerActor (WebSocketConnection) throws -> Void)? {
         state.withLock { $0.connectHandler }
+    }
+
+    var upgradeErrorHandler: (@WorkerActor (UpgradeError) throws -> Void)? {
+        state.withLock { $0.upgradeErrorHandler }
     }
 
     @WorkerActor

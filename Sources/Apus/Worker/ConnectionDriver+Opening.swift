@@ -34,7 +34,9 @@ extension ConnectionDriver where Ring: ~Copyable {
             return bytes.count
         case .refuse(let refusal):
             counters.handshakesRefused += 1
+            let isUpgrade = opening.machine?.isHandshake == true
             refuse(connection, with: refusal)
+            if isUpgrade { tellUpgradeError(refusal, of: connection) }
             return bytes.count
         case .request(let head, let consumed):
             opening.machine = nil
@@ -87,12 +89,14 @@ extension ConnectionDriver where Ring: ~Copyable {
         {
             counters.originsRefused += 1
             reject(request, with: .originRefused)
+            tellUpgradeError(.originRefused, of: connection)
             return
         }
         guard let server = connection.httpServer?.webSocketServer,
             let handler = server.requestHandler
         else {
             reject(request, with: .noHandler)
+            tellUpgradeError(.noHandler, of: connection)
             return
         }
         server.asked(request)
@@ -115,6 +119,20 @@ extension ConnectionDriver where Ring: ~Copyable {
         } else if let webSocket, let connection = webSocket.transport {
             fail(webSocket, on: connection, .internalError, "internal error")
         }
+    }
+
+    /// Tells the application of a request that it was not asked about.
+    private func tellUpgradeError(_ refusal: Refusal, of connection: Connection) {
+        guard let handler = connection.httpServer?.webSocketServer?.upgradeErrorHandler else {
+            return
+        }
+        let error = UpgradeError(
+            remoteAddress: connection.remoteAddress,
+            status: refusal.status,
+            reason: refusal.reason,
+            violation: refusal.violation
+        )
+        tellOfEnd { try handler(error) }
     }
 
     /// The early frames of requests that were accepted after their handler had returned, early
