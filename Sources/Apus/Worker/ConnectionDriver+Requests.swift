@@ -145,7 +145,7 @@ extension ConnectionDriver where Ring: ~Copyable {
                 self.answeredLater(exchange, with: result, on: connection)
             }
         case .refusal:
-            break
+            preconditionFailure("a request that is refused has nobody to ask")
         }
     }
 

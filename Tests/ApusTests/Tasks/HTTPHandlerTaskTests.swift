@@ -139,6 +139,25 @@ import Testing
         }
     }
 
+    @Test func `are canceled while answers before theirs still reach the client`() throws {
+        try inLoop {
+            let test = Waiting()
+            let peer = test.world.connect()
+            peer.isReading = false
+            peer.socket.outboundByteCountMax = 50
+            peer.write(ordinaryRequest("/now") + ordinaryRequest("/wait"))
+            try test.run { test.waiting.count == 1 }
+            try test.world.run(milliseconds: 1)
+            peer.end()
+            try test.run { test.canceledCount == 1 }
+            peer.isReading = true
+            try test.run { peer.isOver }
+            #expect(peer.takeResponse()?.body == "now")
+            #expect(peer.head == nil)
+            try test.drain()
+        }
+    }
+
     @Test func `are canceled at the deadline, and the client gets 503`() throws {
         try inLoop {
             let test = Waiting()
