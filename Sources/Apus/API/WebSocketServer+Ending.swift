@@ -23,7 +23,7 @@ extension WebSocketServer {
         within deadline: Interval? = nil,
         completion: (@WorkerActor (Int) -> Void)? = nil
     ) {
-        guard let host = host else {
+        guard let host else {
             completion?(0)
             return
         }

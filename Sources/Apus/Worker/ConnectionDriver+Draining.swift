@@ -33,10 +33,14 @@ extension ConnectionDriver: WorkerHost where Ring: ~Copyable {
 
     /// As above, for a task, which the worker lives to see go on.
     func shutDown(within limit: Interval?) async -> Int {
-        let cutCount = await withCheckedContinuation { continuation in
-            shutDown(within: limit) { continuation.resume(returning: $0) }
-            drain?.waiterCount += 1
+        var cutCount = 0
+        let spot = ParkingSpot()
+        shutDown(within: limit) { count in
+            cutCount = count
+            spot.leave()
         }
+        drain?.waiterCount += 1
+        await spot.park()
         drain?.waiterCount -= 1
         return cutCount
     }

@@ -22,7 +22,7 @@ struct WorkerLoop<Ring: RingVerbs & ~Copyable> {
             try turn()
         }
         driver.tellOfDrain()
-        // Tasks are resumed by way of other threads, and may ask again.
+        // Tasks that waited for this go on, and may ask again.
         while let drain = driver.drain, drain.waiterCount > 0 {
             try turn()
             driver.tellOfDrain()
