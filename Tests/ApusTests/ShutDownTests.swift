@@ -7,10 +7,11 @@ import ApusProtocol
 import HTTPTypes
 import Testing
 
+/// Those with a number: what WebSocket-Node lacks, by our list of its defects.
 @Suite struct ShutDown {
     private static let second: UInt64 = 1_000_000_000
 
-    @Test func `every connection gets 1001, every request 503, and the supervisor is asked`()
+    @Test func `7: every connection gets 1001, every request 503, and the supervisor is asked`()
         throws
     {
         try inWorker {
@@ -47,7 +48,7 @@ import Testing
     }
 
     @Test(arguments: [1, 2, 100] as [UInt64])
-    func `what is open at the deadline is cut and counted`(seconds: UInt64) throws {
+    func `7: what is open at the deadline is cut and counted`(seconds: UInt64) throws {
         try inWorker {
             let world = World { configuration in
                 configuration.drainTimeout = .seconds(2)

@@ -329,5 +329,17 @@ def test_half_close_inside_the_request_ends_the_connection(server, neighbour):
         peer.wait_ended(1)
 
 
+def test_reset_between_request_and_answer_harms_nobody(server, neighbour):
+    """WebSocket-Node's crash, number 1 of our list of its defects."""
+    errors = server.counters()["handler_errors"]
+    for number in range(300):
+        peer = wire.Peer(server.port)
+        # With a frame that is answered, into the void, in every second case.
+        peer.send(request() + frame(TEXT, b"lost") * (number % 2))
+        peer.reset()
+    server.wait_idle(connections=1)
+    assert server.counters()["handler_errors"] == errors
+
+
 def test_refusals_leave_nothing_behind(server):
     server.wait_idle()
