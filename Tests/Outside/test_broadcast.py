@@ -16,6 +16,9 @@ from wire import BINARY, TEXT, frame, wait_until
 
 WORKERS = 4
 
+# For tests whose peers, all in one process of Python, read slower than the workers send.
+PATIENT = ("--max-send-queue", "256MiB")
+
 
 def by_worker(server, listeners):
     """The listeners of each worker, the most first."""
@@ -61,7 +64,8 @@ def test_first_offered_subprotocol_is_accepted():
 @pytest.mark.seconds(120)
 def test_everybody_hears_every_number_once_and_in_order(note):
     """10,000 messages to 2,000 connections over 4 workers."""
-    with Server(app="broadcast", workers=WORKERS) as server, Audience(server, 2000) as audience:
+    options = {"app": "broadcast", "workers": WORKERS}
+    with Server(*PATIENT, **options) as server, Audience(server, 2000) as audience:
         parts = by_worker(server, audience.listeners)
         assert len(parts) == WORKERS
         note("connections per worker: " + ", ".join(str(len(part)) for part in parts.values()))
@@ -79,7 +83,8 @@ def test_everybody_hears_every_number_once_and_in_order(note):
 
 
 def test_order_holds_for_each_of_several_senders():
-    with Server(app="broadcast", workers=WORKERS) as server, Audience(server, 100) as audience:
+    options = {"app": "broadcast", "workers": WORKERS}
+    with Server(*PATIENT, **options) as server, Audience(server, 100) as audience:
         parts = by_worker(server, audience.listeners)
         # Two of one worker, one of each other.
         senders = [part[0] for part in parts.values()] + [next(iter(parts.values()))[1]]
@@ -92,8 +97,7 @@ def test_order_holds_for_each_of_several_senders():
 
 def test_senders_wait_for_workers_that_are_behind_and_nothing_is_lost():
     """Far more than fits between workers, and than may wait, from several at once."""
-    options = ("--max-send-queue", "256MiB")
-    with Server(*options, app="broadcast", workers=WORKERS) as server:
+    with Server(*PATIENT, app="broadcast", workers=WORKERS) as server:
         with Audience(server, 16, size=20_000) as audience:
             parts = by_worker(server, audience.listeners)
             senders = [part[0] for part in parts.values()]
@@ -106,8 +110,7 @@ def test_senders_wait_for_workers_that_are_behind_and_nothing_is_lost():
 
 
 def test_large_messages_are_whole():
-    options = ("--max-send-queue", "64MiB")
-    with Server(*options, app="broadcast", workers=WORKERS) as server:
+    with Server(*PATIENT, app="broadcast", workers=WORKERS) as server:
         with Audience(server, 12, size=1 << 20) as audience:
             parts = by_worker(server, audience.listeners)
             senders = [part[0] for part in parts.values()]
@@ -121,7 +124,8 @@ def test_large_messages_are_whole():
 def test_death_of_a_worker_disturbs_no_other():
     # A signal from outside repeats no fault, so after Swift's backtrace the worker would go on.
     environment = {"SWIFT_BACKTRACE": "enable=no"}
-    with Server(app="broadcast", workers=WORKERS, environment=environment) as server:
+    options = {"app": "broadcast", "workers": WORKERS, "environment": environment}
+    with Server(*PATIENT, **options) as server:
         with Audience(server, 80, size=500) as audience:
             parts = by_worker(server, audience.listeners)
             (speaker, mine), (victim, theirs), *_ = parts.items()
@@ -165,7 +169,7 @@ def test_death_of_a_worker_disturbs_no_other():
 
 
 def test_stopped_worker_holds_nobody_up_for_long(note):
-    with Server(app="broadcast", workers=WORKERS) as server:
+    with Server(*PATIENT, app="broadcast", workers=WORKERS) as server:
         with Audience(server, 80, size=1000) as audience:
             (_, mine), (victim, theirs), *_ = by_worker(server, audience.listeners).items()
             others = [each for each in audience.listeners if each not in theirs]

@@ -10,7 +10,18 @@ import Logging
 @WorkerActor
 final class Broadcasts {
     /// What leads to the other workers; nil where there are none.
-    var channel: BroadcastChannel?
+    var channel: BroadcastChannel? {
+        didSet { isActive.value = channel != nil }
+    }
+
+    /// Whether there may be something to do about them this turn; all that a turn without asks.
+    let isActive = Pinned(false)
+
+    /// Other workers have something for this one.
+    func woke() {
+        channel?.woke()
+        isActive.value = channel != nil
+    }
 
     /// Connections that are not read from until the other workers have caught up.
     var publishers: [Connection] = []
@@ -47,6 +58,7 @@ extension ConnectionDriver where Ring: ~Copyable {
         var result = BroadcastResult.sent
         if let channel = broadcasts.channel, channel.server === server {
             result = channel.send(frames)
+            broadcasts.isActive.value = true
             switch result {
             case .sent: break
             case .queued: pausePublisher()
@@ -89,7 +101,7 @@ extension ConnectionDriver where Ring: ~Copyable {
 
     /// Before the flush: what the other workers have broadcast goes to this one's connections.
     func takeBroadcasts() {
-        guard let channel = broadcasts.channel else { return }
+        guard broadcasts.isActive.value, let channel = broadcasts.channel else { return }
         if channel.hasNews {
             // As much as makes about one chunk for each connection, to be flushed before more comes.
             channel.receive(byteCountMax: OutputPool.chunkByteCount) { frames in
@@ -110,15 +122,19 @@ extension ConnectionDriver where Ring: ~Copyable {
 
     /// After it: the other workers get what this turn has broadcast.
     func passBroadcasts() {
-        guard let channel = broadcasts.channel else { return }
+        guard broadcasts.isActive.value, let channel = broadcasts.channel else { return }
         writeBacklog(to: channel)
         channel.wakeReaders()
+        broadcasts.isActive.value =
+            channel.hasNews || channel.backlogByteCount > 0 || !broadcasts.publishers.isEmpty
     }
 
-    /// Whether the next turn has to come at once.
-    var hasBroadcastsToTake: Bool {
-        guard let channel = broadcasts.channel else { return false }
-        return channel.hasNews || channel.backlogByteCount == 0 && !broadcasts.publishers.isEmpty
+    /// When the next turn has to come for them.
+    var broadcastDeadline: Instant? {
+        guard broadcasts.isActive.value, let channel = broadcasts.channel else { return nil }
+        // There is more to read, or publishers can go on.
+        if channel.hasNews || channel.backlogByteCount == 0 { return now }
+        return channel.deadline
     }
 
     private func writeBacklog(to channel: BroadcastChannel) {

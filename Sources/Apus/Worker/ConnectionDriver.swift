@@ -133,9 +133,9 @@ final class ConnectionDriver<Ring: RingVerbs & ~Copyable> {
     /// How long the wait may take; nil for as long as nothing happens.
     var waitNanosecondsMax: UInt64? {
         // What a handler dialed while output was flushed.
-        guard dialing.isEmpty, !hasBroadcastsToTake else { return 0 }
+        guard dialing.isEmpty else { return 0 }
         var next = deadlines.next
-        for other in [acceptPausedUntil, drain?.deadline, broadcasts.channel?.deadline] {
+        for other in [acceptPausedUntil, drain?.deadline, broadcastDeadline] {
             if let other, next.map({ other < $0 }) ?? true { next = other }
         }
         guard let next else { return nil }

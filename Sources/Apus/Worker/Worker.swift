@@ -88,7 +88,7 @@ struct Worker {
         case .reportCounters:
             log(driver.report(), "counters")
         case .takeBroadcasts:
-            driver.broadcasts.channel?.woke()
+            driver.broadcasts.woke()
         }
     }
 

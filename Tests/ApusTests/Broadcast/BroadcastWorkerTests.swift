@@ -44,10 +44,9 @@ import Testing
 
         /// A millisecond of one worker, and what it is woken for.
         func turn(_ index: Int) throws {
-            if let channel = worlds[index].driver.broadcasts.channel,
-                BroadcastChannels.isReadable(channel.descriptor)
-            {
-                channel.woke()
+            let broadcasts = worlds[index].driver.broadcasts
+            if let channel = broadcasts.channel, BroadcastChannels.isReadable(channel.descriptor) {
+                broadcasts.woke()
             }
             try worlds[index].run(milliseconds: 1)
         }
