@@ -35,6 +35,14 @@ struct ServeCommand: ParsableCommand {
     @Option(help: "What to serve: \(App.allCases.map(\.rawValue).joined(separator: ", ")).")
     var app = App.example
 
+    @Option(
+        help: ArgumentHelp(
+            "Whose pages may connect: any, or a list of same-origin, https://*.example.com ….",
+            valueName: "list"
+        )
+    )
+    var origins = OriginList.any
+
     @Option(help: ArgumentHelp("The largest frame taken; larger: 1009.", valueName: "size"))
     var maxReceivedFrameSize = ByteSize(1 << 20)
 
@@ -113,6 +121,7 @@ struct ServeCommand: ParsableCommand {
 
     private var configuration: ServerConfiguration {
         var configuration = ServerConfiguration()
+        configuration.originPolicy = origins.policy
         configuration.maxReceivedFrameSize = maxReceivedFrameSize.byteCount
         configuration.maxReceivedMessageSize = maxReceivedMessageSize.byteCount
         configuration.maxFragments = maxFragments

@@ -71,6 +71,9 @@ def fails(result, code, *words):
         ["--max-received-message-size", "lots"],
         ["--max-received-message-size", "99999999999TiB"],
         ["--handshake-timeout", "10 parsecs"],
+        ["--origins", ""],
+        ["--origins", "example.com"],
+        ["--origins", "any,https://example.com"],
         ["--log-format", "xml"],
         ["--log-level", "loud"],
         ["unexpected"],
@@ -101,7 +104,7 @@ def test_help_names_every_flag():
     text = run("serve", "--help").stdout
     for flag in (
         "--host --port --unix --workers --backend --app --max-received-frame-size "
-        "--max-received-message-size --max-fragments --max-send-queue --max-connections "
+        "--origins --max-received-message-size --max-fragments --max-send-queue --max-connections "
         "--handshake-timeout --keepalive-interval --keepalive-grace-period --close-timeout "
         "--log-level --log-format --drain-timeout"
     ).split():

@@ -66,6 +66,28 @@ def test_limits_may_be_set():
             assert peer.read_close().code == 1008
 
 
+@pytest.mark.parametrize(
+    "origins, origin, status",
+    [
+        ("any", "https://evil.example", 101),
+        ("same-origin", "https://evil.example", 403),
+        ("same-origin", "http://localhost:{port}", 101),
+        ("same-origin", None, 101),
+        ("same-origin,https://*.example.com", "https://a.example.com", 101),
+        ("same-origin,https://*.example.com", "http://localhost:{port}", 101),
+        ("https://*.example.com", "http://localhost:{port}", 403),
+        ("https://*.example.com", "https://example.com.evil.example", 403),
+    ],
+)
+def test_pages_of_other_origins_are_refused(origins, origin, status):
+    with Server("--origins", origins, app="example") as server, wire.Peer(server.port) as peer:
+        fields = {"Host": f"localhost:{server.port}", "Sec_WebSocket_Protocol": "example"}
+        if origin is not None:
+            fields["Origin"] = origin.format(port=server.port)
+        peer.send(request(**fields))
+        assert peer.read_response().status == status
+
+
 def test_unix_socket_is_served_too(tmp_path):
     path = tmp_path / "apus.sock"
     with Server("--unix", str(path)) as server:
