@@ -13,10 +13,12 @@ final class HandlerTask {
 
     /// Runs `body` at once, up to where it waits for the first time.
     func begin(_ body: @escaping @WorkerActor () async -> Void) {
-        let task = Task.immediate { @WorkerActor in
-            await body()
-            self.isOver = true
-            self.task = nil
+        let task = WorkerActor.shared.loop.begin {
+            Task { @WorkerActor in
+                await body()
+                self.isOver = true
+                self.task = nil
+            }
         }
         guard !isOver else { return }
         self.task = task

@@ -105,7 +105,6 @@ final class MessageStream {
     ///
     /// A canceled task leaves unread what there is, but for that of a connection which is over: its
     /// end is what cancels the handler's task.
-    @inline(__always)
     func takeFirst() -> ReceivedMessage? {
         if Task.isCancelled, outcome == nil { return nil }
         guard let message = unread.value.takeFirst() else { return nil }
