@@ -163,15 +163,16 @@ struct UnreadMessages: ~Copyable {
     /// More room than this is not kept by a connection that has nothing to read.
     private static let keptCapacity = 64
 
-    /// What has come since the other was empty, the first first.
-    private var arriving: [ReceivedMessage] = []
-    /// What is taken from, the first last.
-    private var leaving: [ReceivedMessage] = []
+    /// What has come since the other was empty.
+    private var arriving: [ReceivedMessage?] = []
+    /// What is taken from; nil where it was.
+    private var leaving: [ReceivedMessage?] = []
+    private var nextIndex = 0
 
     /// How many bytes they take.
     private(set) var byteCount = 0
 
-    mutating func append(_ message: ReceivedMessage) {
+    mutating func append(_ message: consuming ReceivedMessage) {
         byteCount += message.byteCount + Self.overhead
         arriving.append(message)
     }
@@ -180,11 +181,14 @@ struct UnreadMessages: ~Copyable {
         if leaving.isEmpty {
             guard !arriving.isEmpty else { return nil }
             swap(&arriving, &leaving)
-            leaving.reverse()
         }
-        let message = leaving.removeLast()
-        byteCount -= message.byteCount + Self.overhead
-        if leaving.isEmpty, leaving.capacity > Self.keptCapacity { leaving = [] }
+        let message = leaving[nextIndex].take()
+        nextIndex += 1
+        if nextIndex == leaving.count {
+            leaving.removeAll(keepingCapacity: leaving.capacity <= Self.keptCapacity)
+            nextIndex = 0
+        }
+        byteCount -= (message?.byteCount ?? 0) + Self.overhead
         return message
     }
 }
