@@ -8,7 +8,7 @@ import Synchronization
 /// A port, or a Unix socket, that HTTP/1.1 requests come to.
 ///
 /// Upgrade requests go to the ``WebSocketServer`` that is mounted on it; ordinary ones to the
-/// handler of ``onRequest(methods:_:)``, and without one they get 426. A connection serves one
+/// handler of `onRequest`, and without one they get 426. A connection serves one
 /// request after the other, answers in their order, until the client wants no more of it, a request
 /// is malformed, or ``ServerConfiguration/httpKeepAliveTimeout`` is over.
 ///

@@ -4,7 +4,7 @@
 import ApusProtocol
 public import HTTPTypes
 
-/// An ordinary request with its body, as the handler of ``HTTPServer/onRequest(methods:_:)`` gets it.
+/// An ordinary request with its body, as the handler of ``HTTPServer`` gets it.
 ///
 /// What its head has can be asked of it as well: `request.method`, `request.path`,
 /// `request.headerFields`.

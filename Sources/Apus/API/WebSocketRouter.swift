@@ -66,7 +66,7 @@ public final class WebSocketRouter: Sendable {
     ///
     /// The subprotocol is compared without regard to case; nil: for clients that offer none; `*`:
     /// whatever they offer first, or none, where no other route of the path has it. An error that
-    /// the handler throws rejects the request, as with ``WebSocketServer/onRequest(_:)``. Mistakes
+    /// the handler throws rejects the request, as with that of ``WebSocketServer``. Mistakes
     /// of the caller trap: a malformed pattern, a subprotocol that is no token, a path and
     /// subprotocol that has a handler already.
     public func mount(
@@ -81,7 +81,7 @@ public final class WebSocketRouter: Sendable {
         precondition(isNew, "\(pattern) has a handler for \(subprotocol); unmount that one first")
     }
 
-    /// The same with an asynchronous handler, as with ``WebSocketServer/onRequest(_:)``.
+    /// The same with an asynchronous handler, as with that of ``WebSocketServer``.
     public func mount(
         _ pattern: String,
         protocol subprotocol: String? = nil,
@@ -93,7 +93,7 @@ public final class WebSocketRouter: Sendable {
         mount(pattern, protocol: subprotocol, begin)
     }
 
-    /// Takes back what ``mount(_:protocol:_:)`` did; open connections stay.
+    /// Takes back what `mount` did; open connections stay.
     ///
     /// A pattern that matches the same paths will do, whatever its parameters are called. One that
     /// is not mounted is a mistake of the caller, and traps.

@@ -118,7 +118,7 @@ public final class WebSocketServer: Sendable {
         state.withLock { $0.closeHandler = handler }
     }
 
-    /// Called for every request to upgrade that was refused before ``onRequest(_:)`` was asked.
+    /// Called for every request to upgrade that was refused before `onRequest` was asked.
     ///
     /// It is malformed, its origin is not welcome, or there is no handler; the answer is on its way.
     /// What the handler throws is logged and counted.
