@@ -7,15 +7,56 @@
 /// server does wrong is never thrown.
 public enum ClientHandshakeViolation: String, Error, CaseIterable {
     // The shape of a response, RFC 9112.
-    case malformedStatusLine, versionNotSupported, statusLineTooLong
-    case malformedLineEnd, foldedLine, malformedFieldName, malformedFieldValue
-    case fieldLineTooLong, tooManyFields, headTooLong
-    case tooManyInterimResponses, deadlinePassed, connectionClosed
+
+    /// The response does not start with an HTTP status line.
+    case malformedStatusLine
+    /// The response is not HTTP/1.1.
+    case versionNotSupported
+    /// The status line is too long.
+    case statusLineTooLong
+    /// A line does not end with CR LF.
+    case malformedLineEnd
+    /// A line of the head starts with white space.
+    case foldedLine
+    /// A field name is not a token that a colon follows.
+    case malformedFieldName
+    /// A field value has a control character.
+    case malformedFieldValue
+    /// A field line is too long.
+    case fieldLineTooLong
+    /// The response has too many fields.
+    case tooManyFields
+    /// The response head is too long.
+    case headTooLong
+    /// The server sent too many interim responses.
+    case tooManyInterimResponses
+    /// The response was not complete in time.
+    case deadlinePassed
+    /// The server ended the connection before its response.
+    case connectionClosed
 
     // What the answer to a handshake has to say, RFC 6455 §4.1.
-    case upgradeMissing, upgradeNotWebSocket, connectionNotUpgrade
-    case acceptMissing, acceptRepeated, acceptWrong
-    case protocolRepeated, protocolNotRequested, protocolMissing, extensionNotRequested
+
+    /// The Upgrade field is missing.
+    case upgradeMissing
+    /// The Upgrade field is not websocket.
+    case upgradeNotWebSocket
+    /// The Connection field does not list Upgrade.
+    case connectionNotUpgrade
+    /// The Sec-WebSocket-Accept field is missing.
+    case acceptMissing
+    /// There is more than one Sec-WebSocket-Accept field.
+    case acceptRepeated
+    /// The Sec-WebSocket-Accept field does not answer our key.
+    case acceptWrong
+    /// There is more than one Sec-WebSocket-Protocol field.
+    case protocolRepeated
+    /// The server selected a subprotocol that was not offered.
+    case protocolNotRequested
+    /// The server selected none of the subprotocols offered.
+    case protocolMissing
+    /// The server uses an extension that was not offered.
+    case extensionNotRequested
 
     /// The document and section that states the rule.
     public var section: String { account.section }

@@ -19,7 +19,7 @@ public import ApusCodec
 /// - closing: our Close went out. Nothing but the peer's Close is processed, the rest is skipped.
 /// - closed: whatever comes is skipped; the caller ends the transport.
 ///
-/// Where in a frame and a message the next byte lies is the business of a ``MessageDecoder``. Between
+/// Where in a frame and a message the next byte lies is the business of a `MessageDecoder`. Between
 /// messages that has nothing to remember, so an idle connection has none.
 public struct ConnectionStateMachine: ~Copyable {
     enum State {

@@ -7,25 +7,100 @@
 /// client does wrong is never thrown.
 public enum HandshakeViolation: String, Error, CaseIterable {
     // The shape of a request, RFC 9112.
-    case malformedMethod, methodTooLong, malformedTarget, targetTooLong
-    case malformedVersion, unsupportedVersion
-    case malformedLineEnd, foldedLine, malformedFieldName, malformedFieldValue
-    case fieldLineTooLong, tooManyFields, headTooLong, deadlinePassed
+
+    /// The request does not start with a method.
+    case malformedMethod
+    /// The method is longer than any that is known.
+    case methodTooLong
+    /// The request target is malformed.
+    case malformedTarget
+    /// The request target is too long.
+    case targetTooLong
+    /// The request line does not end with an HTTP version.
+    case malformedVersion
+    /// This server speaks HTTP/1.1.
+    case unsupportedVersion
+    /// A line does not end with CR LF.
+    case malformedLineEnd
+    /// A line of the head starts with white space.
+    case foldedLine
+    /// A field name is not a token that a colon follows.
+    case malformedFieldName
+    /// A field value has a control character.
+    case malformedFieldValue
+    /// A field line is too long.
+    case fieldLineTooLong
+    /// The request has too many fields.
+    case tooManyFields
+    /// The request head is too long.
+    case headTooLong
+    /// The request was not complete in time.
+    case deadlinePassed
 
     // What every request has to say.
-    case hostMissing, hostRepeated, hostInvalid
-    case contentLengthRepeated, contentLengthInvalid, contentLengthAndTransferEncoding
-    case transferEncodingNotChunked, transferCodingUnknown, expectationUnknown
+
+    /// The Host field is missing.
+    case hostMissing
+    /// There is more than one Host field.
+    case hostRepeated
+    /// The host is not a name or address with an optional port.
+    case hostInvalid
+    /// There is more than one Content-Length field.
+    case contentLengthRepeated
+    /// The Content-Length field is not a decimal number.
+    case contentLengthInvalid
+    /// Content-Length and Transfer-Encoding exclude each other.
+    case contentLengthAndTransferEncoding
+    /// The last transfer coding is not chunked.
+    case transferEncodingNotChunked
+    /// Chunked is the only transfer coding that is known.
+    case transferCodingUnknown
+    /// The only expectation that is known is 100-continue.
+    case expectationUnknown
 
     // The body of a request.
-    case bodyTooLarge, chunkMalformed, chunkExtensionsTooLong
+
+    /// The body of the request is too large.
+    case bodyTooLarge
+    /// A chunk of the body is malformed.
+    case chunkMalformed
+    /// The extensions of the chunks are too long.
+    case chunkExtensionsTooLong
 
     // What a handshake has to say, RFC 6455 §4.2.1.
-    case methodNotAllowed, bodyOnUpgrade
-    case upgradeMissing, upgradeNotWebSocket, connectionNotUpgrade, connectionCloses
-    case versionMissing, versionRepeated, versionNotSupported
-    case keyMissing, keyRepeated, keyInvalid
-    case originRepeated, protocolsMalformed, protocolRepeated, extensionsMalformed
+
+    /// A WebSocket handshake is a GET request.
+    case methodNotAllowed
+    /// A WebSocket handshake has no body.
+    case bodyOnUpgrade
+    /// The Upgrade field is missing.
+    case upgradeMissing
+    /// The Upgrade field does not list websocket.
+    case upgradeNotWebSocket
+    /// The Connection field does not list Upgrade.
+    case connectionNotUpgrade
+    /// The Connection field asks for both upgrade and close.
+    case connectionCloses
+    /// The Sec-WebSocket-Version field is missing.
+    case versionMissing
+    /// There is more than one Sec-WebSocket-Version field.
+    case versionRepeated
+    /// This server speaks version 13 of the WebSocket protocol.
+    case versionNotSupported
+    /// The Sec-WebSocket-Key field is missing.
+    case keyMissing
+    /// There is more than one Sec-WebSocket-Key field.
+    case keyRepeated
+    /// The Sec-WebSocket-Key field is not base64 of 16 bytes.
+    case keyInvalid
+    /// There is more than one Origin field.
+    case originRepeated
+    /// The Sec-WebSocket-Protocol field is not a list of tokens.
+    case protocolsMalformed
+    /// A subprotocol is offered more than once.
+    case protocolRepeated
+    /// The Sec-WebSocket-Extensions field is malformed.
+    case extensionsMalformed
 
     /// The document and section that states the rule.
     public var section: String { account.section }

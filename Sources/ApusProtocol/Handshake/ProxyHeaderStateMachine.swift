@@ -208,8 +208,22 @@ public enum ProxyHeaderViolation: String, Error, CaseIterable, Sendable {
     case signatureMissing
 
     // Version 1.
-    case lineMalformed, lineTooLong
+
+    /// The line is not one of the protocol, or does not end with CR LF.
+    case lineMalformed
+    /// The line has more than 107 bytes.
+    case lineTooLong
 
     // Version 2.
-    case versionUnknown, commandUnknown, familyUnknown, blockTooShort, blockTooLong
+
+    /// The version is not 2.
+    case versionUnknown
+    /// The command is neither LOCAL nor PROXY.
+    case commandUnknown
+    /// The address family and protocol are none of the specification.
+    case familyUnknown
+    /// The block is too short for the addresses of its family.
+    case blockTooShort
+    /// The block is longer than the limit.
+    case blockTooLong
 }
