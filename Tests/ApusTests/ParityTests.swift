@@ -23,7 +23,8 @@ import Testing
             world.server.onRequest { request in
                 events.append("request")
                 let connection = try request.accept()
-                #expect(connection.connected && connection.closeReasonCode == nil)
+                #expect(connection.connected)
+                #expect(connection.closeReasonCode == nil && connection.closeDescription == nil)
                 events.append("accepted")
                 connection.onMessage { events.append("message \($0.utf8Data ?? "")") }
                 connection.onPing { events.append("ping \($0)") }
@@ -76,7 +77,11 @@ import Testing
     @Test func `request is rejected with 403 and a body unless another status is given`() throws {
         try inWorker {
             let world = World()
-            world.server.onRequest { try $0.reject() }
+            world.server.onRequest { request in
+                #expect(throws: WebSocketError.self) { try request.reject(status: 101) }
+                #expect(request.isPending)
+                try request.reject()
+            }
             let peer = world.connect()
             peer.requestUpgrade()
             try world.run { peer.isOver }
