@@ -112,7 +112,8 @@ struct ServeCommand: ParsableCommand {
 
         let exitCode: Int32
         do {
-            exitCode = try server.run(workers: workers, whenListening: Self.announce)
+            // Others wait for this, so it leaves at once.
+            exitCode = try server.run(workers: workers) { StandardOutput.write("\($0)") }
         } catch {
             throw CommandFailure(exitCode: error.code.exitCode, message: error.message)
         }
@@ -134,21 +135,6 @@ struct ServeCommand: ParsableCommand {
         configuration.closeTimeout = closeTimeout.interval
         configuration.drainTimeout = drainTimeout.interval
         return configuration
-    }
-
-    /// The ready line: others wait for it, so it leaves at once.
-    private static func announce(_ listening: WebSocketServer.Listening) {
-        let workers = listening.workerCount == 1 ? "1 worker" : "\(listening.workerCount) workers"
-        for (endpoint, address) in listening.addresses {
-            let url =
-                switch endpoint {
-                case .tcp: "ws://\(address)"
-                case .unix: "ws+unix:\(address)"
-                }
-            StandardOutput.write(
-                "listening on \(url) with \(workers) (supervisor \(listening.supervisor))"
-            )
-        }
     }
 }
 

@@ -181,3 +181,20 @@ extension WebSocketServer {
         }
     }
 }
+
+extension WebSocketServer.Listening: CustomStringConvertible {
+    /// A line for each address:
+    /// `listening on ws://127.0.0.1:3001 with 2 workers (supervisor 1234)`.
+    public var description: String {
+        let workers = workerCount == 1 ? "1 worker" : "\(workerCount) workers"
+        let lines = addresses.map { endpoint, address in
+            let url =
+                switch endpoint {
+                case .tcp: "ws://\(address)"
+                case .unix: "ws+unix:\(address)"
+                }
+            return "listening on \(url) with \(workers) (supervisor \(supervisor))"
+        }
+        return lines.joined(separator: "\n")
+    }
+}
