@@ -44,6 +44,8 @@ extension WebSocketServer {
 /// What a server asks of the worker that it runs in.
 @WorkerActor
 protocol WorkerHost: AnyObject {
+    func beginStartTask(_ body: @escaping @WorkerActor () async throws -> Void)
+
     func shutDown(within limit: Interval?, completion: (@WorkerActor (Int) -> Void)?)
 
     func shutDown(within limit: Interval?) async -> Int

@@ -63,6 +63,7 @@ extension WebSocketServer {
                 WorkerActor.assumeIsolated {
                     Worker(
                         context: context,
+                        workerCount: workerCount,
                         server: self,
                         httpServers: httpServers,
                         hub: hub,

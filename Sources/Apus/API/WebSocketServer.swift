@@ -25,6 +25,7 @@ public final class WebSocketServer: Sendable {
         var httpServers: [HTTPServer] = []
         var configuration: ServerConfiguration
         var logger = Logger(label: "apus")
+        var startHandler: (@WorkerActor (WorkerStart, any WorkerHost) throws -> Void)?
         var requestHandler: (@WorkerActor (WebSocketRequest) throws -> Void)?
         var connectHandler: (@WorkerActor (WebSocketConnection) throws -> Void)?
         var closeHandler: (@WorkerActor (WebSocketConnection, CloseCode, String) throws -> Void)?
@@ -145,7 +146,17 @@ public final class WebSocketServer: Sendable {
         for request in pendingRequests { request.turnAway() }
     }
 
+    func setStartHandler(
+        _ handler: @escaping @WorkerActor (WorkerStart, any WorkerHost) throws -> Void
+    ) {
+        state.withLock { $0.startHandler = handler }
+    }
+
     // MARK: For the driver
+
+    var startHandler: (@WorkerActor (WorkerStart, any WorkerHost) throws -> Void)? {
+        state.withLock { $0.startHandler }
+    }
 
     var httpServers: [HTTPServer] { state.withLock { $0.httpServers } }
 

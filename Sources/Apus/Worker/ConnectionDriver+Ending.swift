@@ -231,6 +231,7 @@ extension ConnectionDriver where Ring: ~Copyable {
         setDrainDeadline(within: nil)
         guard drain?.hasBegun == false else { return }
         drain?.hasBegun = true
+        startTask?.cancel()
         acceptPausedUntil = nil
         cancelAccepts()
         closeListenersIfIdle()

@@ -39,6 +39,8 @@ final class ConnectionDriver<Ring: RingVerbs & ~Copyable> {
     var counters = WorkerCounters()
     /// Of asynchronous handlers, how many have not come to their end.
     var taskCount = 0
+    /// The one that began with the worker; canceled when it drains.
+    var startTask: HandlerTask?
     let outputPool = Pinned(OutputPool())
     let messageBuffers = Pinned(MessageBufferPool())
     let sendScratch = SendScratch()

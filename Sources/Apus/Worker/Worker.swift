@@ -11,6 +11,7 @@ import Logging
 @WorkerActor
 struct Worker {
     let context: WorkerContext
+    let workerCount: Int
     let server: WebSocketServer
     let httpServers: [HTTPServer]
     /// What passes broadcasts between workers; nil for a single one.
@@ -26,6 +27,11 @@ struct Worker {
             return refuse(Self.describe(error))
         } catch let error as SelfTestFailure {
             return refuse("this kernel's io_uring fails the self-test: \(error.sentence)")
+        } catch let error as StartFailure {
+            return refuse(
+                "worker \(context.slot) cannot start: \(error.reason)",
+                ExitCode.unavailable
+            )
         } catch {
             return refuse("\(error)")
         }
@@ -54,6 +60,7 @@ struct Worker {
         driver.broadcasts.channel = channel
         WorkerActor.dialer = driver
         server.host = driver
+        try start(with: driver)
         let loop = WorkerLoop(
             driver: driver,
             executor: executor,
@@ -78,6 +85,20 @@ struct Worker {
         return driver.drain?.cutCount == 0 ? 0 : 1
     }
 
+    /// The application's part of the start.
+    private func start(with driver: ConnectionDriver<Ring>) throws(StartFailure) {
+        let start = WebSocketServer.WorkerStart(slot: context.slot, workerCount: workerCount)
+        do {
+            try server.startHandler?(start, driver)
+        } catch {
+            throw StartFailure(reason: error)
+        }
+    }
+
+    private struct StartFailure: Error {
+        let reason: any Error
+    }
+
     private func carryOut(_ order: WorkerControl.Order, with driver: ConnectionDriver<Ring>) {
         switch order {
         case .drain:
@@ -99,9 +120,9 @@ struct Worker {
     }
 
     /// Tells the supervisor why this worker, and any other like it, cannot serve.
-    private func refuse(_ line: String) -> Int32 {
-        context.ready.reportFailure(exitCode: ExitCode.system, line: line)
-        return ExitCode.system
+    private func refuse(_ line: String, _ exitCode: Int32 = ExitCode.system) -> Int32 {
+        context.ready.reportFailure(exitCode: exitCode, line: line)
+        return exitCode
     }
 
     static func describe(_ error: RingError) -> String {
