@@ -112,8 +112,14 @@ let package = Package(
         // Complete programs that show how it is used.
         example("AutobahnClient"),
         example("ChatRooms"),
+        example("FirstAsyncServer"),
+        example("FirstClient"),
+        example("FirstServer"),
         example("GracefulEnd"),
+        example("SignIn"),
         example("Talk"),
+        example("Ticker"),
+        example("UploadToFile"),
 
         .target(
             name: "ApusTestSupport",

@@ -109,7 +109,7 @@ class Lines:
 class Server:
     """`apus serve` on a free port, ready when made; a context manager that stops it.
 
-    With `program`, that one instead, which prints the same ready line.
+    With `program`, that one instead, with these arguments; it prints the same ready line.
     """
 
     def __init__(
@@ -118,7 +118,7 @@ class Server:
         command = [binary(), "serve", "--port", "0", "--app", app, "--workers", str(workers)]
         command += ["--drain-timeout", drain, "--log-format", "json", *arguments]
         if program:
-            command = [program]
+            command = [program, *arguments]
         self.process = subprocess.Popen(
             command,
             stdin=subprocess.DEVNULL,

@@ -5,6 +5,8 @@ import Apus
 import Glibc
 
 /// Runs all cases of an Autobahn fuzzing server: a client that sends back whatever comes.
+///
+/// `swift run AutobahnClient URL AGENT`
 @main
 enum AutobahnClient {
     static func main() {

@@ -9,14 +9,18 @@ import Logging
 /// A chat with a room for each path below `/rooms/`, for its own pages and for programs.
 ///
 /// `/rooms` tells which rooms there are. Pages of other sites get 403, other paths 404, and clients
-/// that do not speak `chat` 400. With one worker, since each has rooms of its own.
+/// that do not speak `chat` 400.
+///
+/// With one worker: each has memory, and so rooms, of its own, and what reaches those of the others
+/// (`broadcast`) reaches everybody. One is enough for many thousands who type.
+///
+/// `swift run ChatRooms`
 @main
 enum ChatRooms {
     @WorkerActor private static var rooms: [String: [WebSocketConnection]] = [:]
 
     static func main() throws {
         LoggingSystem.bootstrap(StreamLogHandler.standardOutput)
-        let logger = Logger(label: "chat-rooms")
         var configuration = ServerConfiguration()
         configuration.originPolicy = .sameOrigin
         let server = WebSocketServer(httpServer: HTTPServer(port: 0), configuration: configuration)
@@ -30,14 +34,7 @@ enum ChatRooms {
             connection.sendUTF(rooms.keys.sorted().joined(separator: "\n"))
             connection.close()
         }
-        let exitCode = try server.run(workers: 1) { listening in
-            for (_, address) in listening.addresses {
-                logger.notice(
-                    "listening on ws://\(address) with 1 worker (supervisor \(listening.supervisor))"
-                )
-            }
-        }
-        exit(exitCode)
+        exit(try server.run(workers: 1) { server.logger.notice("\($0)") })
     }
 
     /// Whatever one says in a room, all in it hear.

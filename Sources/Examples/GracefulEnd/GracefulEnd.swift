@@ -10,11 +10,12 @@ import Logging
 ///
 /// Clients see a Close with 1001 and may connect elsewhere. Those that do not answer it are cut
 /// after two seconds.
+///
+/// `swift run GracefulEnd`
 @main
 enum GracefulEnd {
     static func main() throws {
         LoggingSystem.bootstrap(StreamLogHandler.standardOutput)
-        let logger = Logger(label: "graceful-end")
         let server = WebSocketServer(httpServer: HTTPServer(port: 0))
         server.onRequest { request in
             let connection = try request.accept()
@@ -25,20 +26,10 @@ enum GracefulEnd {
                 }
                 Task { @WorkerActor in
                     let count = await server.shutDown(within: .seconds(2))
-                    logger.notice("connections cut: \(count)")
+                    server.logger.notice("connections cut: \(count)")
                 }
             }
         }
-        let exitCode = try server.run(workers: 2) { listening in
-            for (_, address) in listening.addresses {
-                logger.notice(
-                    """
-                    listening on ws://\(address) with \(listening.workerCount) workers \
-                    (supervisor \(listening.supervisor))
-                    """
-                )
-            }
-        }
-        exit(exitCode)
+        exit(try server.run(workers: 2) { server.logger.notice("\($0)") })
     }
 }

@@ -9,7 +9,9 @@ import Glibc
 /// Sends messages to a server, prints as many answers, and how the connection ended; without a
 /// message it only sees whether it can connect.
 ///
-/// `Talk [--proxy URL | --unix-socket PATH] [--protocol NAME] URL [MESSAGE...]`
+/// Shows a client that waits for what it needs, one after the other, in a program without a server.
+///
+/// `swift run Talk [--proxy URL | --unix-socket PATH] [--protocol NAME] URL [MESSAGE...]`
 @main
 enum Talk {
     static func main() {
@@ -30,16 +32,14 @@ enum Talk {
         print("connected", connection.protocol ?? "")
         var missing = wish.messages.count
         guard missing > 0 else { return }
-        connection.onMessage { message in
+        for message in wish.messages { connection.sendUTF(message) }
+        // Ends when the connection does, and throws if that was no proper close.
+        for try await message in connection.messages {
             print("received", message.utf8Data ?? "\(message.byteCount) bytes")
             missing -= 1
             if missing == 0 { connection.close() }
         }
-        for message in wish.messages { connection.sendUTF(message) }
-        let code = await withCheckedContinuation { continuation in
-            connection.onClose { code, _ in continuation.resume(returning: code) }
-        }
-        print("closed", code.rawValue)
+        if let code = connection.closeReasonCode { print("closed", code.rawValue) }
     }
 
     /// What the command line asks for.
