@@ -188,7 +188,7 @@ public final class WebSocket {
             return
         case .connecting:
             readyState = .closing
-            if let attempt { attempt.attempt?.dialer.abandon(attempt) }
+            if let attempt { attempt.attempt?.dialer?.abandon(attempt) }
         case .open:
             readyState = .closing
             guard let connection else { return }

@@ -57,7 +57,7 @@ extension WebSocketClient {
 
         func abort() {
             guard let connection else { return }
-            connection.attempt?.dialer.abort(connection)
+            connection.attempt?.dialer?.abort(connection)
         }
     }
 }

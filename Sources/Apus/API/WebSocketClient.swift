@@ -131,7 +131,7 @@ public final class WebSocketClient {
 
     /// Ends all attempts that are under way, as ``ConnectFailure/aborted``; open connections stay.
     public func abort() {
-        for connection in attempts { connection.attempt?.dialer.abort(connection) }
+        for connection in attempts { connection.attempt?.dialer?.abort(connection) }
     }
 }
 

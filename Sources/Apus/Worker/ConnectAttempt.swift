@@ -11,7 +11,8 @@ typealias ConnectReport = @WorkerActor (Result<WebSocketConnection, ConnectFailu
 @WorkerActor
 final class ConnectAttempt {
     let client: WebSocketClient
-    unowned let dialer: any WebSocketDialer
+    /// Nil once its loop is gone: who waited for the outcome may ask to end it even then.
+    private(set) weak var dialer: (any WebSocketDialer)?
     let configuration: ClientConfiguration
     /// Told once of the outcome.
     let report: ConnectReport

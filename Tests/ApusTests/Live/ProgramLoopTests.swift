@@ -159,4 +159,24 @@ import Testing
             try run()
         }
     }
+
+    @Test func `attempt that was canceled as the loop ended is not asked for by the next one`()
+        async
+    {
+        await #expect(processExitsWith: .success) {
+            func run() throws {
+                let client = WebSocketClient()
+                let attempt = try WorkerActor.run {
+                    // No server is asked for a name with an empty label.
+                    let task = Task { try await client.open("ws://a..b/") }
+                    await Task.yield()
+                    task.cancel()
+                    return task
+                }
+                let outcome = try WorkerActor.run { await attempt.result }
+                #expect(throws: (any Error).self) { try outcome.get() }
+            }
+            try run()
+        }
+    }
 }
