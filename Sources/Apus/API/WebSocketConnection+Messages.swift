@@ -101,9 +101,7 @@ extension WebSocketConnection {
     /// that TCP makes the peer wait. Not for connections whose
     /// ``ServerConfiguration/assembleFragments`` is false: they have no messages.
     public var messages: Messages {
-        let stream = stream ?? MessageStream(of: self)
-        self.stream = stream
-        if let outcome = machine.value.closeOutcome, handlers == nil { stream.finish(outcome) }
+        let stream = streamForTasks()
         stream.read()
         return Messages(connection: self, stream: stream)
     }
@@ -120,8 +118,15 @@ extension WebSocketConnection {
     /// over; throws `CancellationError` where the task is canceled before.
     public func drained() async throws {
         guard bufferedAmount > 0 else { return }
-        let stream = stream ?? MessageStream(of: self)
+        try await streamForTasks().waitUntilDrained()
+    }
+
+    /// The stream, made for the first task that asks; it may be late.
+    private func streamForTasks() -> MessageStream {
+        if let stream { return stream }
+        let stream = MessageStream(of: self)
         self.stream = stream
-        try await stream.waitUntilDrained()
+        if handlers == nil, let outcome = machine.value.closeOutcome { stream.finish(outcome) }
+        return stream
     }
 }

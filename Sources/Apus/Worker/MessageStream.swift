@@ -145,6 +145,7 @@ final class MessageStream {
             } onCancel: {
                 Task { @WorkerActor in waiter.leave() }
             }
+            drainWaiters.removeAll { $0 === waiter }
         }
     }
 
