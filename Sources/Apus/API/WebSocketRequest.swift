@@ -23,7 +23,7 @@ public final class WebSocketRequest {
     var server: WebSocketServer?
     var index = -1
 
-    /// The task of an asynchronous handler, until the request is decided.
+    /// The task of an asynchronous handler, until that is over or the request is decided.
     private(set) var handlerTask: HandlerTask?
 
     private let addresses: RemoteAddresses
@@ -118,6 +118,8 @@ public final class WebSocketRequest {
                 failure = error
             }
             owner.endedTask(handlerTask, of: self, failure)
+            // Whoever decides now is another.
+            self.handlerTask = nil
         }
     }
 

@@ -245,5 +245,23 @@ extension Tasks {
                 try world.run { world.driver.taskCount == 0 }
             }
         }
+
+        @Test func `that are over keep no messages of what is accepted later`() throws {
+            try inLoop {
+                let world = World.withTasks()
+                var waiting: WebSocketRequest?
+                world.server.onRequest { request async throws in waiting = request }
+                let peer = world.connect()
+                peer.requestUpgrade()
+                try world.run { waiting != nil && world.driver.taskCount == 0 }
+                try waiting?.accept()
+                for _ in 0..<100 { peer.send(2, .init(repeating: 7, count: 10_000)) }
+                peer.sendClose(1001)
+                try world.run { peer.sawEnd }
+                #expect(peer.closeCode == 1001)
+                try world.drain()
+                world.expectIdle()
+            }
+        }
     }
 }
