@@ -84,7 +84,8 @@ public final class WebSocketConnection {
     /// Called with every message; it is borrowed until the handler returns.
     ///
     /// Not called where ``ServerConfiguration/assembleFragments`` is false. Where an asynchronous
-    /// request handler sets it after it has waited, it is called at once with what came meanwhile.
+    /// request handler sets it after it has waited, or after it has read some ``messages``, it is
+    /// called at once with what came meanwhile, or after ``resume()`` where it pauses.
     public func onMessage(
         _ handler: @escaping @WorkerActor (borrowing WebSocketMessage) throws -> Void
     ) {
@@ -100,7 +101,7 @@ public final class WebSocketConnection {
         _ handler: @escaping @WorkerActor (borrowing WebSocketFramePart) throws -> Void
     ) {
         handlers?.frame = handler
-        stream?.handOver()
+        stream?.handOverParts()
     }
 
     /// Called once when the connection is over, with the code and reason that ended it.

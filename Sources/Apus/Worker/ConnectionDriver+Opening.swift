@@ -142,6 +142,9 @@ extension ConnectionDriver where Ring: ~Copyable {
             if connection.stage == .opening { readEarlyRequests(on: connection) }
             guard connection.stage == .open else { continue }
             guard let opening = connection.opening else {
+                if let stream = connection.webSocket?.stream, stream.isHandingOver {
+                    stream.handOver()
+                }
                 readHeldFrames(on: connection)
                 continue
             }

@@ -36,11 +36,14 @@ extension ConnectionDriver where Ring: ~Copyable {
             !connection.pauses.isDisjoint(with: reasons)
         else { return }
         connection.pauses.subtract(reasons)
-        guard connection.pauses.isDisjoint(with: .byApplication) else { return }
+        guard connection.pauses.isDisjoint(with: .byApplication) else {
+            if webSocket.stream?.isHandingOver == true { resumed.append(connection) }
+            return
+        }
         // For keepalive the silence of a peer begins now.
         webSocket.machine.value.peerMadeProgress(at: now)
         if readingSlot == connection.slot {
-            if !connection.pauses.contains(.broadcast) { batch.value.release() }
+            batch.value.release()
         } else if connection.held != nil {
             resumed.append(connection)
         } else {

@@ -20,11 +20,20 @@ final class MessageStream {
     /// The task of the handler that accepted the connection, if it is asynchronous.
     let handlerTask: HandlerTask?
 
+    /// Who gets the messages.
+    private enum Receiver {
+        /// The task that asks for them.
+        case task
+        /// Nobody has asked, but the request's handler may yet: they are kept.
+        case undecided
+        /// A handler of the connection, after what was kept.
+        case handler
+    }
+
     private let unread = Pinned(UnreadMessages())
     private let reader = ParkingSpot()
     private var isIterated = false
-    /// Whether messages are kept although nobody has asked for them: the handler may yet.
-    private var isCollecting = false
+    private var receiver = Receiver.handler
     private var isPaused = false
     private var outcome: ConnectionOutcome?
     private var drainWaiters: [ParkingSpot] = []
@@ -41,7 +50,7 @@ final class MessageStream {
     /// Messages up to the limit, so that the peer's pings and its Close are seen; where there are
     /// only parts of messages, the connection is not read from.
     func awaitReader(assemblesFragments: Bool) {
-        isCollecting = true
+        receiver = .undecided
         if assemblesFragments {
             connection.handlers?.message = { [unowned self] in append($0) }
         } else {
@@ -52,24 +61,37 @@ final class MessageStream {
 
     /// A task reads.
     func read() {
-        isCollecting = false
+        receiver = .task
         connection.handlers?.message = { [unowned self] in append($0) }
-        if isPaused { resumeIfRead() }
+        resumeIfRead()
     }
 
-    /// A handler of the connection reads: it gets what was kept for it.
+    /// A handler of the connection receives, and first what was kept.
+    ///
+    /// Until it pauses or closes, or has a task read on. What is left waits for the application to
+    /// resume, and nothing is read before it.
     func handOver() {
-        guard isCollecting else { return }
-        isCollecting = false
-        while let message = unread.value.takeFirst() {
+        receiver = .handler
+        while receiver == .handler, connection.connected, !connection.isPaused,
+            let message = unread.value.takeFirst()
+        {
             connection.owner.deliver(message, to: connection)
         }
-        if isPaused { resumeIfRead() }
+        if !unread.value.isEmpty, receiver == .handler { pause() }
+        resumeIfRead()
     }
 
-    /// The handler is over, and nobody will read.
+    /// A handler receives parts; it is not called where messages are put together.
+    func handOverParts() {
+        if connection.handlers?.message == nil { handOver() }
+    }
+
+    /// Whether messages that were kept wait for the application to resume.
+    var isHandingOver: Bool { receiver == .handler && isPaused }
+
+    /// The request's handler is over, and nobody will read.
     func handlerEnded() {
-        guard isCollecting else { return }
+        guard receiver == .undecided else { return }
         connection.handlers?.message = nil
         handOver()
     }
@@ -78,10 +100,7 @@ final class MessageStream {
 
     func append(_ message: borrowing WebSocketMessage) {
         unread.value.append(ReceivedMessage(message))
-        if unread.value.byteCount > Self.unreadByteCountMax, !isPaused {
-            isPaused = true
-            connection.owner.pause(connection, for: .reader)
-        }
+        if unread.value.byteCount > Self.unreadByteCountMax { pause() }
         reader.leave()
     }
 
@@ -149,8 +168,17 @@ final class MessageStream {
         }
     }
 
+    // MARK: The pause
+
+    private func pause() {
+        guard !isPaused else { return }
+        isPaused = true
+        connection.owner.pause(connection, for: .reader)
+    }
+
     private func resumeIfRead() {
-        guard unread.value.byteCount <= Self.unreadByteCountMax / 2 else { return }
+        let keptByteCountMax = receiver == .handler ? 0 : Self.unreadByteCountMax / 2
+        guard isPaused, unread.value.byteCount <= keptByteCountMax else { return }
         isPaused = false
         connection.owner.resume(connection, from: .reader)
     }
@@ -172,6 +200,9 @@ struct UnreadMessages: ~Copyable {
 
     /// How many bytes they take.
     private(set) var byteCount = 0
+
+    /// Every message takes some.
+    var isEmpty: Bool { byteCount == 0 }
 
     mutating func append(_ message: consuming ReceivedMessage) {
         byteCount += message.byteCount + Self.overhead
