@@ -20,6 +20,9 @@ struct Drain {
 
     /// How many tasks were told of it, or will be, and have not gone on yet.
     var waiterCount = 0
+
+    /// How many of them are of handlers: they do not end before the worker has drained.
+    var handlerWaiterCount = 0
 }
 
 extension ConnectionDriver: WorkerHost where Ring: ~Copyable {
@@ -39,9 +42,12 @@ extension ConnectionDriver: WorkerHost where Ring: ~Copyable {
             cutCount = count
             spot.leave()
         }
+        let handlerCount = HandlerTask.current == nil ? 0 : 1
         drain?.waiterCount += 1
+        drain?.handlerWaiterCount += handlerCount
         await spot.park()
         drain?.waiterCount -= 1
+        drain?.handlerWaiterCount -= handlerCount
         return cutCount
     }
 }

@@ -117,7 +117,7 @@ final class ConnectionDriver<Ring: RingVerbs & ~Copyable> {
     var isDrained: Bool {
         guard let drain, table.count == 0, !isAccepting.contains(true) else { return false }
         // Handlers that are tasks end first, but for those that wait for just this.
-        return taskCount <= drain.waiterCount || drain.deadline == nil
+        return taskCount <= drain.handlerWaiterCount || drain.deadline == nil
     }
 
     // MARK: The turn

@@ -4,6 +4,9 @@
 /// The task of an asynchronous handler; canceled when what it serves is over.
 @WorkerActor
 final class HandlerTask {
+    /// The one that runs, or that began the task that runs; nil in tasks that no handler began.
+    @TaskLocal static var current: HandlerTask?
+
     private var task: Task<Void, Never>?
     private(set) var isCanceled = false
     private(set) var isOver = false
@@ -15,7 +18,7 @@ final class HandlerTask {
     func begin(_ body: @escaping @WorkerActor () async -> Void) {
         let task = WorkerActor.shared.loop.begin {
             Task { @WorkerActor in
-                await body()
+                await Self.$current.withValue(self) { await body() }
                 self.isOver = true
                 self.task = nil
             }

@@ -34,5 +34,27 @@ extension Tasks {
                 world.expectIdle()
             }
         }
+
+        @Test func `leave those of handlers their time, where they are none`() throws {
+            try inLoop {
+                let world = World.withTasks()
+                let gate = Gate()
+                var (wasSaved, cutCount): (Bool, Int?) = (false, nil)
+                world.server.onRequest { request async throws in
+                    let connection = try request.accept()
+                    for try await _ in connection.messages {}
+                    await gate.wait()
+                    wasSaved = true
+                }
+                _ = try world.open()
+                let server = world.server
+                Task { @WorkerActor in cutCount = await server.shutDown() }
+                world.ring.after(1_000_000_000) { inWorker { gate.open() } }
+                try world.runToEnd()
+                #expect(wasSaved)
+                #expect(cutCount == 0)
+                world.expectIdle()
+            }
+        }
     }
 }
