@@ -2,6 +2,7 @@
 // SPDX-License-Identifier: Apache-2.0
 
 @testable import Apus
+import ApusCodec
 import ApusProtocol
 import HTTPTypes
 import Testing
@@ -240,6 +241,59 @@ import Testing
                 #expect(answers.count == bodies.count || peer.sawReset, "seed \(seed)")
             }
             try world.drain()
+            world.expectIdle()
+        }
+    }
+
+    @Test func `that become WebSockets hear of an end that came before`() throws {
+        try inWorker {
+            let world = serving()
+            var messages: [String?] = []
+            var codes: [CloseCode] = []
+            world.server.onRequest { request in
+                let connection = try request.accept()
+                connection.onMessage { messages.append($0.utf8Data) }
+                connection.onClose { code, _ in codes.append(code) }
+            }
+            let peer = world.connect()
+            peer.isReading = false
+            peer.socket.outboundByteCountMax = 1_000
+            peer.write(ordinaryRequest("/20000"))
+            try world.run(milliseconds: 10)
+            peer.requestUpgrade()
+            peer.sendText("last")
+            peer.end()
+            try world.run(milliseconds: 10)
+            #expect(world.driver.counters.handshakesCompleted == 0)
+            let start = world.ring.now
+            peer.isReading = true
+            try world.run { world.ring.sockets.isEmpty }
+            #expect(world.ring.now - start < Self.second)
+            #expect(messages == ["last"])
+            #expect(codes == [.abnormalClosure])
+            try world.drain()
+            world.expectIdle()
+        }
+    }
+
+    @Test func `whose client has ended its side leave nothing to a worker that ends`() throws {
+        try inWorker {
+            let world = serving()
+            let peer = world.connect()
+            peer.isReading = false
+            peer.socket.outboundByteCountMax = 1_000
+            for path in ["/20000", "/1"] {
+                peer.write(ordinaryRequest(path))
+                try world.run(milliseconds: 10)
+            }
+            peer.end()
+            try world.run(milliseconds: 10)
+            peer.isReading = true
+            try world.run { !world.driver.resumed.isEmpty }
+            // As a TERM of the same turn has it.
+            world.driver.beginDrain()
+            try world.run { world.driver.isDrained }
+            #expect(peer.takeResponse()?.body.utf8.count == 20_000)
             world.expectIdle()
         }
     }

@@ -2,6 +2,7 @@
 // SPDX-License-Identifier: Apache-2.0
 
 @testable import Apus
+import ApusCodec
 import Testing
 
 @Suite struct `Late decisions` {
@@ -192,6 +193,40 @@ import Testing
             }
             try queue.world.run { count == 100 }
             try queue.drain(goneCount: 0)
+        }
+    }
+
+    @Test func `frames that came before the client's end are read before it`() throws {
+        try inWorker {
+            let world = World()
+            var late: WebSocketRequest?
+            var events: [String] = []
+            world.server.onRequest { request in
+                guard request.path == "/chat" else {
+                    late = request
+                    return
+                }
+                try request.accept().onMessage { _ in
+                    let connection = try late?.accept()
+                    connection?.onMessage { events.append($0.utf8Data ?? "") }
+                    connection?.onClose { code, _ in events.append("\(code.rawValue)") }
+                }
+            }
+            let judge = try world.open()
+            let peer = world.connect()
+            peer.requestUpgrade(target: "/late")
+            peer.sendText("early")
+            try world.run { late != nil }
+            try world.run(milliseconds: 1)
+            // Accepted in the turn that brings its end.
+            world.ring.order = [judge.socket.descriptor, peer.socket.descriptor]
+            judge.sendText("accept it")
+            peer.sendText("last")
+            peer.end()
+            try world.run { events.count >= 3 || world.ring.sockets.count == 1 }
+            #expect(events == ["early", "last", "1006"])
+            try world.drain()
+            world.expectIdle()
         }
     }
 }

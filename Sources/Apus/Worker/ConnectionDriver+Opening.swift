@@ -153,7 +153,7 @@ extension ConnectionDriver where Ring: ~Copyable {
             unsafe opening.early.withUnsafeMutableBytes {
                 unsafe readFrames($0, from: 0, on: connection)
             }
-            updateReceiving(on: connection)
+            caughtUp(on: connection)
         }
     }
 

@@ -100,10 +100,6 @@ extension ConnectionDriver where Ring: ~Copyable {
         guard connection.stage == .open, !isHeldAgain else { return }
         connection.held = nil
         connection.pauses.remove(.held)
-        if connection.peerHasEnded {
-            peerEnded(connection)
-        } else {
-            updateReceiving(on: connection)
-        }
+        caughtUp(on: connection)
     }
 }

@@ -237,6 +237,9 @@ extension ConnectionDriver where Ring: ~Copyable {
         case .opening, .lingering:
             if let attempt = connection.attempt { serverEnded(attempt, on: connection) }
             drop(connection)
+        case .open where connection.opening != nil:
+            // Accepted in this turn: its early frames are read with the next flush.
+            break
         case .open:
             if let webSocket = connection.webSocket {
                 transportClosed(webSocket, on: connection)
@@ -247,6 +250,15 @@ extension ConnectionDriver where Ring: ~Copyable {
             if connection.output.value.isEmpty { drop(connection) }
         case .dropping, .released:
             break
+        }
+    }
+
+    /// What came before was read; what comes next is the peer's end, where that has come too.
+    func caughtUp(on connection: Connection) {
+        if connection.peerHasEnded {
+            peerEnded(connection)
+        } else {
+            updateReceiving(on: connection)
         }
     }
 

@@ -53,11 +53,7 @@ extension ConnectionDriver where Ring: ~Copyable {
         unsafe early.withUnsafeMutableBytes {
             unsafe readRequests($0, from: 0, of: opening, on: connection)
         }
-        if connection.stage == .opening, connection.peerHasEnded {
-            peerEnded(connection)
-        } else {
-            updateReceiving(on: connection)
-        }
+        caughtUp(on: connection)
     }
 
     /// A head is complete: its body is next, if the request is served at all.
@@ -286,12 +282,13 @@ extension ConnectionDriver where Ring: ~Copyable {
         )
     }
 
-    /// The worker ends: requests that came are answered, and no others.
+    /// The worker ends: the request that is being read or answered still is, and no other.
     func endOpening(_ connection: Connection) {
         guard let opening = connection.opening, opening.exchange == nil else { return }
         if opening.isIdle {
             finish(connection)
-            guard connection.output.value.isEmpty else { return }
+            // Where an answer is on its way, or the client has ended, there is another end.
+            guard connection.stage == .lingering else { return }
         } else {
             refuse(connection, with: .unavailable(reason: "server is going away"))
         }
