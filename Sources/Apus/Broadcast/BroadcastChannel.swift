@@ -33,8 +33,9 @@ final class BroadcastChannel {
         var nanoseconds: UInt64 = 0
     }
 
-    /// Whether the others have to be woken for what was published.
-    private var hasPublished = false
+    /// Whether the others have to be woken for what was published: perhaps by a predecessor that was
+    /// killed before it could.
+    private var hasPublished = true
     /// Whether there may be something to read.
     private(set) var hasNews = true
 
@@ -58,8 +59,9 @@ final class BroadcastChannel {
         }
     }
 
-    /// Nobody waits for this worker any more.
+    /// The others hear of its last messages, and wait for this worker no more.
     func leave() {
+        wakeReaders()
         for (sender, reader) in readers {
             reader.leave()
             if reader.region.isWriterWaiting { hub.wake(sender) }

@@ -116,8 +116,10 @@ final class ConnectionDriver<Ring: RingVerbs & ~Copyable> {
     /// Whether the worker was told to end and nothing is left to do.
     var isDrained: Bool {
         guard let drain, table.count == 0, !isAccepting.contains(true) else { return false }
-        // Handlers that are tasks end first, but for those that wait for just this.
-        return taskCount <= drain.handlerWaiterCount || drain.deadline == nil
+        // Handlers that are tasks end first, but for those that wait for just this; and the other
+        // workers get what was broadcast.
+        return taskCount <= drain.handlerWaiterCount && broadcastBacklog == 0
+            || drain.deadline == nil
     }
 
     // MARK: The turn

@@ -232,4 +232,28 @@ import Testing
         #expect(channels[0].flush(at: Self.instant(0)) == 0)
         #expect(channels[0].backlogByteCount == 0)
     }
+
+    @Test func `worker that leaves wakes the others for its last words`() throws {
+        let channels = try Self.channels(2)
+        for channel in channels { channel.wakeReaders() }
+        channels[1].woke()
+        _ = channels[0].send(BroadcastRegions.message(1))
+        #expect(!Self.isReadable(channels[1].descriptor))
+        channels[0].leave()
+        #expect(Self.isReadable(channels[1].descriptor))
+        #expect(Self.receive(channels[1]) == [1])
+    }
+
+    @Test func `successor wakes the others for what its predecessor has only written`() throws {
+        let hub = try BroadcastHub(slotCount: 2, ringByteCount: 1024)
+        let killed = Self.channel(hub, slot: 0)
+        let reader = Self.channel(hub, slot: 1)
+        _ = Self.receive(reader)
+        _ = killed.send(BroadcastRegions.message(1))
+        reader.woke()
+        #expect(!Self.isReadable(reader.descriptor))
+        Self.channel(hub, slot: 0).wakeReaders()
+        #expect(Self.isReadable(reader.descriptor))
+        #expect(Self.receive(reader) == [1])
+    }
 }

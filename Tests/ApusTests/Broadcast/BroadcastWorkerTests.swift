@@ -248,4 +248,38 @@ import Testing
             try workers.end()
         }
     }
+
+    @Test func `worker that ends hands over what it has taken`() throws {
+        try inWorker {
+            let workers = try Workers(2, connections: 1)
+            let world = workers.worlds[0]
+            for number in 0..<100 {
+                #expect(world.server.broadcastBytes(BroadcastRegions.message(number)) != .overLimit)
+            }
+            #expect(world.server.broadcastBacklog > 0)
+            world.driver.beginDrain()
+            try workers.run { world.driver.isDrained }
+            #expect(world.server.broadcastBacklog == 0)
+            try workers.run([1]) { workers.peers[1][0].messages.count == 100 }
+            try workers.end()
+        }
+    }
+
+    @Test func `worker that ends waits no longer than its time for others that hang`() throws {
+        try inWorker {
+            let workers = try Workers(2, connections: 1) {
+                $0.broadcastGracePeriod = .seconds(60)
+                $0.drainTimeout = .seconds(3)
+            }
+            let world = workers.worlds[0]
+            for number in 0..<100 { world.server.broadcastBytes(BroadcastRegions.message(number)) }
+            let start = world.ring.now
+            world.driver.beginDrain()
+            try workers.run([0]) { world.driver.isDrained }
+            #expect(world.ring.now - start >= 3_000_000_000)
+            #expect(world.driver.drain?.cutCount == 0)
+            workers.worlds[1].driver.beginDrain()
+            try workers.run([1]) { workers.worlds[1].driver.isDrained }
+        }
+    }
 }
