@@ -21,8 +21,18 @@ struct Drain {
     /// How many tasks were told of it, or will be, and have not gone on yet.
     var waiterCount = 0
 
-    /// How many of them are of handlers: they do not end before the worker has drained.
-    var handlerWaiterCount = 0
+    /// Of the handlers that are tasks, those that wait for it themselves or in a part of theirs.
+    private var waitingHandlers: [HandlerTask] = []
+
+    @WorkerActor var waitingHandlerCount: Int { waitingHandlers.count { !$0.isOver } }
+
+    mutating func waits(_ handler: HandlerTask) {
+        if !waitingHandlers.contains(where: { $0 === handler }) { waitingHandlers.append(handler) }
+    }
+
+    init(deadline: Instant) {
+        self.deadline = deadline
+    }
 }
 
 extension ConnectionDriver: WorkerHost where Ring: ~Copyable {
@@ -42,12 +52,10 @@ extension ConnectionDriver: WorkerHost where Ring: ~Copyable {
             cutCount = count
             spot.leave()
         }
-        let handlerCount = HandlerTask.current == nil ? 0 : 1
         drain?.waiterCount += 1
-        drain?.handlerWaiterCount += handlerCount
+        if let handler = HandlerTask.current { drain?.waits(handler) }
         await spot.park()
         drain?.waiterCount -= 1
-        drain?.handlerWaiterCount -= handlerCount
         return cutCount
     }
 }

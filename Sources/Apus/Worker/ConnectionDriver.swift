@@ -118,7 +118,7 @@ final class ConnectionDriver<Ring: RingVerbs & ~Copyable> {
         guard let drain, table.count == 0, !isAccepting.contains(true) else { return false }
         // Handlers that are tasks end first, but for those that wait for just this; and the other
         // workers get what was broadcast.
-        return taskCount <= drain.handlerWaiterCount && broadcastBacklog == 0
+        return taskCount <= drain.waitingHandlerCount && broadcastBacklog == 0
             || drain.deadline == nil
     }
 

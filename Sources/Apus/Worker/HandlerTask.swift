@@ -4,7 +4,7 @@
 /// The task of an asynchronous handler; canceled when what it serves is over.
 @WorkerActor
 final class HandlerTask {
-    /// The one that runs, or that began the task that runs; nil in tasks that no handler began.
+    /// The handler that the running task is, or is a part of.
     @TaskLocal static var current: HandlerTask?
 
     private var task: Task<Void, Never>?

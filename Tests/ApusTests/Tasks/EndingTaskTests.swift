@@ -35,23 +35,51 @@ extension Tasks {
             }
         }
 
-        @Test func `leave those of handlers their time, where they are none`() throws {
+        @Test func `of the application do not count as handlers that have ended`() throws {
             try inLoop {
                 let world = World.withTasks()
+                let server = world.server
                 let gate = Gate()
-                var (wasSaved, cutCount): (Bool, Int?) = (false, nil)
-                world.server.onRequest { request async throws in
+                var events: [String] = []
+                server.onRequest { request async throws in
                     let connection = try request.accept()
                     for try await _ in connection.messages {}
+                    world.ring.after(1_000_000) { WorkerActor.assumeIsolated { gate.open() } }
                     await gate.wait()
-                    wasSaved = true
+                    events.append("tidied up")
                 }
                 _ = try world.open()
-                let server = world.server
-                Task { @WorkerActor in cutCount = await server.shutDown() }
-                world.ring.after(1_000_000_000) { inWorker { gate.open() } }
+                Task { @WorkerActor in
+                    _ = await server.shutDown()
+                    events.append("over")
+                }
                 try world.runToEnd()
-                #expect(wasSaved)
+                #expect(events == ["tidied up", "over"])
+                world.expectIdle()
+            }
+        }
+
+        @Test func `may be parts of handlers`() throws {
+            try inLoop {
+                let world = World.withTasks()
+                let server = world.server
+                var cutCount: Int?
+                server.onRequest { request async throws in
+                    try request.accept()
+                    // A part that stays on the loop, as children do not.
+                    let isOver = Gate()
+                    Task { @WorkerActor in
+                        cutCount = await server.shutDown()
+                        isOver.open()
+                    }
+                    await isOver.wait()
+                }
+                let start = world.ring.now
+                _ = try world.open()
+                try world.runToEnd()
+                #expect(world.ring.now - start < 1_000_000_000)
+                // The handler itself goes on with a turn that a worker no longer has.
+                try world.run { world.driver.taskCount == 0 }
                 #expect(cutCount == 0)
                 world.expectIdle()
             }
