@@ -45,11 +45,10 @@ extension Supervisor {
         try refuseThreads()
         let pipe = try ReadinessPipe()
         let startedAt = apus_clock_monotonic()
-        let supervisor = apus_process_number()
         let pid = apus_process_fork()
         if pid == 0 {
             apus_descriptor_close(pipe.reader)
-            runWorker(slot, pipe.writer, supervisor, channels, worker)
+            runWorker(slot, pipe.writer, channels, worker)
         }
         apus_descriptor_close(pipe.writer)
         do throws(SupervisorError) {
@@ -71,7 +70,6 @@ extension Supervisor {
     private func runWorker(
         _ slot: Int,
         _ writer: Int32,
-        _ supervisor: Int32,
         _ channels: SupervisorChannels,
         _ worker: (sending WorkerContext) -> Int32
     ) -> Never {
@@ -88,7 +86,7 @@ extension Supervisor {
             listeners: configuration.listeners.map { $0.descriptor(forSlot: slot) },
             supervisorGone: channels.lifeline.reader,
             ready: ReadinessReporter(descriptor: writer),
-            supervisor: supervisor
+            supervisor: channels.supervisor
         )
         apus_process_exit(worker(context))
     }

@@ -17,13 +17,26 @@ struct SupervisorChannels {
     /// The one writer is here: without it they read the end.
     let lifeline: apus_pipe
 
+    /// Stands for the supervisor, for workers that want it to end: they may have no descriptor left.
+    let supervisor: Int32
+
     init() throws(SupervisorError) {
+        supervisor = try SupervisorError.check(
+            "pidfd_open",
+            apus_process_open(apus_process_number())
+        )
         var lifeline = apus_pipe()
-        try SupervisorError.check("pipe2", unsafe apus_pipe_open(&lifeline))
+        do throws(SupervisorError) {
+            try SupervisorError.check("pipe2", unsafe apus_pipe_open(&lifeline))
+        } catch {
+            apus_descriptor_close(supervisor)
+            throw error
+        }
         self.lifeline = lifeline
         do throws(SupervisorError) {
             signals = try BlockedSignals(Self.signals)
         } catch {
+            apus_descriptor_close(supervisor)
             apus_descriptor_close(lifeline.reader)
             apus_descriptor_close(lifeline.writer)
             throw error
@@ -33,7 +46,7 @@ struct SupervisorChannels {
         _ = apus_signals_set_ignored(SIGPIPE, true)
     }
 
-    /// In a new worker: leaves the lifeline's reader, and the worker's signals blocked.
+    /// In a new worker: leaves the lifeline's reader, what stands for the supervisor, and the worker's signals blocked.
     func prepareWorker() {
         apus_descriptor_close(lifeline.writer)
         apus_descriptor_close(signals.descriptor)
@@ -43,6 +56,7 @@ struct SupervisorChannels {
     /// In the supervisor, at its end.
     func close() {
         signals.close()
+        apus_descriptor_close(supervisor)
         apus_descriptor_close(lifeline.reader)
         apus_descriptor_close(lifeline.writer)
     }

@@ -21,16 +21,12 @@ package struct WorkerContext {
     /// To tell the supervisor that this worker accepts connections, or why it cannot.
     package let ready: ReadinessReporter
 
-    /// The process that forked this one.
+    /// A descriptor that stands for the process that forked this one.
     let supervisor: Int32
 
     /// Asks the supervisor to end all workers, as a TERM from elsewhere would; no effect where it is
     /// gone already.
     package func endAll() {
-        let descriptor = apus_process_open(supervisor)
-        guard descriptor >= 0 else { return }
-        // Still our parent, so it was the descriptor's process too: no other had its number since.
-        if getppid() == supervisor { _ = apus_process_signal(descriptor, SIGTERM) }
-        apus_descriptor_close(descriptor)
+        _ = apus_process_signal(supervisor, SIGTERM)
     }
 }

@@ -3,6 +3,7 @@
 """The example that ends itself: shutDown as clients, supervisor and operator see it."""
 
 import contextlib
+import resource
 import signal
 
 import pytest
@@ -64,6 +65,16 @@ def test_operator_who_asks_once_as_well_kills_nobody(server):
         peers[0].wait_closed()
         assert server.wait(5) == 0
     assert "killed" not in server.output.text
+
+
+def test_worker_without_a_descriptor_to_spare_ends_them_all(server):
+    with crowd(server) as peers:
+        for worker in server.workers():
+            resource.prlimit(worker, resource.RLIMIT_NOFILE, (1, 1))
+        peers[0].send(frame(TEXT, "stop"))
+        for peer in peers:
+            part_with(peer)
+        assert server.wait(5) == 0
 
 
 def test_client_that_does_not_close_is_cut_in_time(server):
