@@ -46,7 +46,8 @@ struct SupervisorChannels {
         _ = apus_signals_set_ignored(SIGPIPE, true)
     }
 
-    /// In a new worker: leaves the lifeline's reader, what stands for the supervisor, and the worker's signals blocked.
+    /// In a new worker: leaves the lifeline's reader, what stands for the supervisor, and the worker's
+    /// signals blocked.
     func prepareWorker() {
         apus_descriptor_close(lifeline.writer)
         apus_descriptor_close(signals.descriptor)

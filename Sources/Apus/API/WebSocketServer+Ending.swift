@@ -34,7 +34,8 @@ extension WebSocketServer {
     /// worker were cut.
     ///
     /// The task that waits here goes on once more, up to where it would wait again; then the process
-    /// exits.
+    /// exits. The handler of an ordinary request would wait for its own answer: it calls
+    /// ``shutDown(within:completion:)``.
     @WorkerActor
     public func shutDown(within deadline: Interval? = nil) async -> Int {
         await host?.shutDown(within: deadline) ?? 0
