@@ -210,6 +210,7 @@ public final class WebSocketRequest {
 
     /// Rejects because the application closes all that it has.
     func turnAway() {
+        handlerTask?.cancel()
         owner.reject(self, with: .unavailable(reason: "no more connections here for now"))
     }
 }

@@ -98,6 +98,28 @@ extension Tasks {
             }
         }
 
+        @Test func `are canceled where the application turns all away`() throws {
+            try inLoop {
+                let world = World.withTasks()
+                let gate = Gate()
+                var wasCanceled = false
+                world.server.onRequest { request async throws in
+                    await gate.wait()
+                    wasCanceled = Task.isCancelled
+                    try request.accept()
+                }
+                let peer = world.connect()
+                peer.requestUpgrade()
+                try world.run { world.server.pendingRequests.count == 1 }
+                world.server.closeAllConnections()
+                try world.run { peer.status == 503 }
+                gate.open()
+                try world.run { world.driver.taskCount == 0 }
+                #expect(wasCanceled)
+                #expect(world.driver.counters.handlerErrors == 0, "nobody made a mistake")
+            }
+        }
+
         @Test func `are canceled when the connection is over`() throws {
             try inLoop {
                 let world = World.withTasks()
