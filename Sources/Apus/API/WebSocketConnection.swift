@@ -45,9 +45,21 @@ public final class WebSocketConnection {
     /// What the application wants to hear of.
     struct Handlers {
         var message: (@WorkerActor (borrowing WebSocketMessage) throws -> Void)?
+        var close: (@WorkerActor (CloseCode, String) throws -> Void)?
+        /// Those that few connections have, so that the others need no room for them.
+        private(set) var others: OtherHandlers?
+
+        mutating func withOthers(_ change: (OtherHandlers) -> Void) {
+            let others = others ?? OtherHandlers()
+            change(others)
+            self.others = others
+        }
+    }
+
+    /// What the application wants to hear of besides messages and the end.
+    final class OtherHandlers {
         var frame: (@WorkerActor (borrowing WebSocketFramePart) throws -> Void)?
         var drain: (@WorkerActor () throws -> Void)?
-        var close: (@WorkerActor (CloseCode, String) throws -> Void)?
         var ping: (@WorkerActor ([UInt8], inout AutomaticPong) throws -> Void)?
         var pong: (@WorkerActor ([UInt8]) throws -> Void)?
     }
@@ -100,7 +112,7 @@ public final class WebSocketConnection {
     public func onFrame(
         _ handler: @escaping @WorkerActor (borrowing WebSocketFramePart) throws -> Void
     ) {
-        handlers?.frame = handler
+        handlers?.withOthers { $0.frame = handler }
         stream?.handOverParts()
     }
 
@@ -115,7 +127,7 @@ public final class WebSocketConnection {
 
     /// Called with the payload of every ping; the pong goes out by itself when it returns.
     public func onPing(_ handler: @escaping @WorkerActor ([UInt8]) throws -> Void) {
-        handlers?.ping = { payload, _ in try handler(payload) }
+        onPing { payload, _ in try handler(payload) }
     }
 
     /// Called with the payload of every ping and the pong that goes out by itself when it returns,
@@ -125,17 +137,17 @@ public final class WebSocketConnection {
     public func onPing(
         _ handler: @escaping @WorkerActor ([UInt8], inout AutomaticPong) throws -> Void
     ) {
-        handlers?.ping = handler
+        handlers?.withOthers { $0.ping = handler }
     }
 
     /// Called with the payload of every pong.
     public func onPong(_ handler: @escaping @WorkerActor ([UInt8]) throws -> Void) {
-        handlers?.pong = handler
+        handlers?.withOthers { $0.pong = handler }
     }
 
     /// Called when everything that had to wait for a slow peer has gone out.
     public func onDrain(_ handler: @escaping @WorkerActor () throws -> Void) {
-        handlers?.drain = handler
+        handlers?.withOthers { $0.drain = handler }
     }
 
     // MARK: Receiving

@@ -98,7 +98,7 @@ extension ConnectionDriver where Ring: ~Copyable {
             answerPing(batch.value.controlPayload, for: webSocket, on: connection)
         case .pong:
             tell(webSocket, on: connection) {
-                try webSocket.handlers?.pong?(batch.value.controlPayload)
+                try webSocket.handlers?.others?.pong?(batch.value.controlPayload)
             }
         case .peerClosed(let code, let reply):
             if reply {
@@ -129,7 +129,7 @@ extension ConnectionDriver where Ring: ~Copyable {
         for webSocket: WebSocketConnection,
         on connection: Connection
     ) {
-        if let handler = webSocket.handlers?.ping {
+        if let handler = webSocket.handlers?.others?.ping {
             var pong = AutomaticPong()
             tell(webSocket, on: connection) { try handler(payload, &pong) }
             guard !pong.isCanceled, connection.stage == .open, webSocket.machine.value.isOpen
@@ -193,7 +193,7 @@ extension ConnectionDriver where Ring: ~Copyable {
     ) {
         if part.isLast { counters.messagesReceived += 1 }
         turnMessageCount += 1
-        guard let handler = webSocket.handlers?.frame else { return }
+        guard let handler = webSocket.handlers?.others?.frame else { return }
         do {
             try handler(unsafe WebSocketFramePart(part, borrowing: memory))
         } catch {
