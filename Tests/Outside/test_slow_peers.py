@@ -165,4 +165,6 @@ def test_reset_is_survived(server, neighbour, name):
             while len(peer.data) < wanted and peer.fill(deadline):
                 pass
             peer.reset()
-    server.wait_idle(connections=1)
+    # On a busy machine io_uring does not report a few resets in 10,000 to a receive that waits
+    # (seen with Linux 6.18). What finds them is the deadline of the request, or keepalive.
+    server.wait_idle(connections=1, seconds=45)
