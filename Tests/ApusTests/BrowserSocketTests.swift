@@ -65,6 +65,7 @@ import Testing
             #expect(socket.url == "ws://10.0.0.1/?a")
             #expect(socket.readyState == .connecting && socket.readyState.rawValue == 0)
             #expect(socket.protocol == "" && socket.extensions == "" && socket.bufferedAmount == 0)
+            #expect(socket.binaryType.rawValue == "arraybuffer")
             #expect(throws: WebSocketError.connecting) { try socket.send("early") }
             #expect(throws: WebSocketError.connecting) { try socket.send([1]) }
             try page.open()

@@ -16,9 +16,6 @@ public import HTTPTypes
 /// It connects on the loop that it is made on, see ``WebSocketClient``. Handlers that are set
 /// before the caller waits for anything miss nothing; they live as long as the connection. One that
 /// throws closes it with 1011.
-///
-/// There is no `binaryType`: it chooses between the types that JavaScript has for bytes, and a
-/// message says here what it is.
 @WorkerActor
 public final class WebSocket {
     /// How far it has come, with the numbers of the standard.
@@ -34,6 +31,12 @@ public final class WebSocket {
 
         /// It is over, or was never open.
         case closed
+    }
+
+    /// What binary messages are made into.
+    public enum BinaryType: String, Sendable {
+        /// The bytes, as an array.
+        case arraybuffer
     }
 
     /// What a server sends.
@@ -81,6 +84,9 @@ public final class WebSocket {
 
     /// The extensions in use: none.
     public var extensions: String { "" }
+
+    /// What binary messages are made into; of the standard's types there is no `blob`.
+    public var binaryType: BinaryType { .arraybuffer }
 
     private var handlers = Handlers()
     private var attempt: Connection?
