@@ -54,6 +54,7 @@ func tests(_ name: String, dependencies: [Target.Dependency]) -> Target {
 }
 
 let httpTypes = Target.Dependency.product(name: "HTTPTypes", package: "swift-http-types")
+let histogram = Target.Dependency.product(name: "Histogram", package: "hdrhistogram-swift")
 let argumentParser = Target.Dependency.product(
     name: "ArgumentParser",
     package: "swift-argument-parser"
@@ -67,12 +68,14 @@ let package = Package(
         .library(name: "ApusCodec", targets: ["ApusCodec"]),
         .library(name: "CApusCodec", targets: ["CApusCodec"]),
         .executable(name: "apus", targets: ["ApusCommand"]),
+        .executable(name: "apus-load", targets: ["ApusLoad"]),
     ],
     dependencies: [
         .package(url: "https://github.com/apple/swift-argument-parser", from: "1.8.2"),
         .package(url: "https://github.com/apple/swift-log", from: "1.16.2"),
         // Without its Foundation trait: workers do without Foundation.
         .package(url: "https://github.com/apple/swift-http-types", from: "1.8.0", traits: []),
+        .package(url: "https://github.com/HdrHistogram/hdrhistogram-swift", from: "0.2.0"),
     ],
     targets: [
         // C: below the line, each behind one header.
@@ -108,6 +111,14 @@ let package = Package(
             ],
             swiftSettings: swiftSettings
         ),
+        // The load generator, beside the server and on the same columns.
+        .executableTarget(
+            name: "ApusLoad",
+            dependencies: [
+                "ApusCodec", "ApusProtocol", "ApusRing", "CApusSystem", argumentParser, histogram,
+            ],
+            swiftSettings: swiftSettings
+        ),
 
         // Complete programs that show how it is used.
         example("AutobahnClient"),
@@ -129,6 +140,10 @@ let package = Package(
         ),
         tests("ApusCodecTests", dependencies: ["ApusCodec", "CApusCodec"]),
         tests("ApusProtocolTests", dependencies: ["ApusProtocol", "ApusCodec"]),
+        tests(
+            "ApusLoadTests",
+            dependencies: ["ApusLoad", "ApusCodec", "ApusProtocol", histogram]
+        ),
         tests("ApusRingTests", dependencies: ["ApusRing"]),
         tests("ApusSupervisorTests", dependencies: ["ApusSupervisor", "CApusSystem"]),
         tests(
