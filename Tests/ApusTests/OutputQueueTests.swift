@@ -225,21 +225,44 @@ import Testing
         #expect(pool.lentCount == 0)
     }
 
-    @Test func `chunk that was given back is used again, large ones are not kept`() {
+    @Test(arguments: [OutputPool.smallByteCount, OutputPool.largeByteCount])
+    func `chunk that was given back is used again, those of other sizes are not kept`(count: Int) {
         var pool = OutputPool()
-        let chunk = unsafe pool.take(10)
+        let chunk = unsafe pool.take(count)
         unsafe pool.give(chunk)
-        let again = unsafe pool.take(OutputPool.chunkByteCount)
+        let own = unsafe pool.take(count, isExact: true)
+        #expect(unsafe own.room == count)
+        let huge = unsafe pool.take(OutputPool.largeByteCount + 1)
+        #expect(unsafe huge.room == OutputPool.largeByteCount + 1)
+        unsafe pool.give(huge)
+        let again = unsafe pool.take(count)
         #expect(unsafe chunk == again)
-        let large = unsafe pool.take(OutputPool.chunkByteCount + 1)
-        #expect(unsafe large.room == OutputPool.chunkByteCount + 1)
-        unsafe pool.give(large)
         unsafe pool.give(again)
+        unsafe pool.give(own)
         #expect(pool.lentCount == 0)
-        let third = unsafe pool.take(1)
-        #expect(unsafe third == again)
-        #expect(unsafe third.byteCount == 0)
-        unsafe pool.give(third)
+    }
+
+    @Test func `replies that outgrow a small chunk still lie together`() throws {
+        var pool = OutputPool()
+        var queue = OutputQueue()
+        var sent: [UInt8] = []
+        for number in 0..<100 as Range<UInt8> {
+            let payload = [UInt8](repeating: number, count: 100)
+            unsafe payload.withUnsafeBytes {
+                unsafe queue.append(
+                    FrameHeader(opcode: .binary, payloadByteCount: 100),
+                    $0,
+                    from: &pool
+                )
+            }
+            sent += [0x82, 100] + payload
+        }
+        let isContiguous = queue.isContiguous
+        #expect(isContiguous)
+        #expect(pool.lentCount == 1)
+        #expect(unsafe Array(queue.firstPart) == sent)
+        queue.removeAll(to: &pool)
+        #expect(pool.lentCount == 0)
     }
 
     /// By the formula of the RFC, not by the codec.

@@ -14,31 +14,18 @@ import Testing
         world.ring.sentByRing = []
     }
 
-    @Test func `one reply goes out at once`() throws {
+    @Test(arguments: [1, 10]) func `replies of one read ride with the wait as one send`(
+        count: Int
+    ) throws {
         try inWorker {
             let world = World()
             world.serveEcho()
             let peer = try world.open()
             try forget(world)
-            peer.sendText("hello")
-            try world.run { peer.messages.count == 1 }
-            #expect(world.ring.sentNow == [[7]])
-            #expect(world.ring.sentByRing == [])
-            try world.drain()
-            world.expectIdle()
-        }
-    }
-
-    @Test func `several replies of one read ride with the wait as one send`() throws {
-        try inWorker {
-            let world = World()
-            world.serveEcho()
-            let peer = try world.open()
-            try forget(world)
-            for _ in 0..<10 { peer.sendText("hello") }
-            try world.run { peer.messages.count == 10 }
+            for _ in 0..<count { peer.sendText("hello") }
+            try world.run { peer.messages.count == count }
             #expect(world.ring.sentNow == [])
-            #expect(world.ring.sentByRing == [70])
+            #expect(world.ring.sentByRing == [7 * count])
             try world.drain()
             world.expectIdle()
         }

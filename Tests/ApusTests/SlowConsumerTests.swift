@@ -259,7 +259,7 @@ import Testing
             try world.run { connection != nil }
             let sender = try #require(connection)
             var random = SplitMix(seed: seed)
-            peer.socket.outboundByteCountMax = random.upTo(2000)
+            peer.socket.outboundByteCountMax = 20 + random.upTo(2000)
             var dropped: Set<Int> = []
             let count = 400
             for number in 10_000..<10_000 + count {

@@ -84,10 +84,6 @@ final class Connection {
 
     /// Whether the connection is on the list of those to flush this turn.
     var isDirty = false
-    /// How many bytes the ring was given to send with the next wait.
-    var ringSendByteCount = 0
-    /// What the kernel said of that send, if it was not carried out whole.
-    var ringSendResult: Int32?
 
     init(
         socket: Int32,

@@ -104,7 +104,7 @@ extension ConnectionDriver where Ring: ~Copyable {
         guard broadcasts.isActive.value, let channel = broadcasts.channel else { return }
         if channel.hasNews {
             // As much as makes about one chunk for each connection, to be flushed before more comes.
-            channel.receive(byteCountMax: OutputPool.chunkByteCount) { frames in
+            channel.receive(byteCountMax: OutputPool.largeByteCount) { frames in
                 counters.broadcastsReceived += 1
                 let delivery = Broadcasts.Delivery(
                     frames: frames,

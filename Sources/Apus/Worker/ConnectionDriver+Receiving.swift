@@ -36,7 +36,6 @@ extension ConnectionDriver where Ring: ~Copyable {
     }
 
     private func take(_ bytes: UnsafeMutableRawBufferPointer, from connection: Connection) {
-        turnMessageCount = 0
         switch connection.stage {
         case .open:
             if let opening = connection.opening {
@@ -54,7 +53,6 @@ extension ConnectionDriver where Ring: ~Copyable {
         case .finishing, .lingering, .dropping, .released:
             return
         }
-        flushAtOnceIfAlone(connection)
     }
 
     /// Feeds the machine, and does what it says, until the bytes are used up.
@@ -175,7 +173,6 @@ extension ConnectionDriver where Ring: ~Copyable {
         on connection: Connection
     ) {
         counters.messagesReceived += 1
-        turnMessageCount += 1
         guard let handler = webSocket.handlers?.message else { return }
         do {
             try handler(unsafe WebSocketMessage(kind: kind, borrowing: memory))
@@ -192,7 +189,6 @@ extension ConnectionDriver where Ring: ~Copyable {
         on connection: Connection
     ) {
         if part.isLast { counters.messagesReceived += 1 }
-        turnMessageCount += 1
         guard let handler = webSocket.handlers?.others?.frame else { return }
         do {
             try handler(unsafe WebSocketFramePart(part, borrowing: memory))

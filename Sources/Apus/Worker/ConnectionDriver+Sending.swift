@@ -149,45 +149,41 @@ extension ConnectionDriver where Ring: ~Copyable {
 
     // MARK: Out of the queue
 
-    /// The way at once: one reply to the connection that was just read from, and no other output.
-    ///
-    /// It reaches the peer while the rest of the batch is still being read. Several replies, and
-    /// output to others, go out together at the end of the turn.
-    func flushAtOnceIfAlone(_ connection: Connection) {
-        guard turnMessageCount <= 1, dirty.count == 1, dirty[0] === connection else { return }
-        dirty.removeLast()
-        connection.isDirty = false
-        flushNow(connection)
-    }
-
     /// The end of the turn: one send for each connection that has output.
     ///
-    /// Those that ride with the wait are given to the ring last: a flush by system call may call
-    /// handlers, and whatever they do, accept a waiting request for one, must come before bytes are lent.
+    /// They ride with the wait, so they cost no system call of their own, and each finds the
+    /// kernel's code for it warm from the one before. What cannot ride goes out first, by system
+    /// call: that may call handlers, and whatever they do must come before bytes are lent.
     func flushAll() {
-        while !dirty.isEmpty || !resumed.isEmpty {
+        repeat {
             readEarlyFrames()
-            swap(&dirty, &flushing)
-            for connection in flushing {
-                if canRide(connection) {
-                    riding.append(connection)
-                } else {
-                    connection.isDirty = false
-                    flushNow(connection)
-                }
-            }
-            flushing.removeAll(keepingCapacity: true)
-            if dirty.isEmpty, resumed.isEmpty {
-                // What a handler closed, or made wait, can no longer ride.
-                dirty = riding.filter { !canRide($0) }
-                riding.removeAll { !canRide($0) }
-            }
-        }
-        for connection in riding {
+        } while flushWhatCannotRide() || !resumed.isEmpty
+        for connection in dirty {
             connection.isDirty = false
-            sendByRing(connection)
+            let bytes = unsafe connection.output.value.firstPart
+            unsafe ring.send(bytes, on: connection.socket, tag: connection.tag(.send))
         }
-        riding.removeAll(keepingCapacity: true)
+        swap(&dirty, &riding)
+    }
+
+    /// Leaves those on the list that can; returns whether there were others, whose handlers may have
+    /// closed any of these.
+    private func flushWhatCannotRide() -> Bool {
+        var isFlushing = false
+        var index = 0
+        while index < dirty.count {
+            let connection = dirty[index]
+            guard !canRide(connection) else {
+                index += 1
+                continue
+            }
+            dirty.swapAt(index, dirty.count - 1)
+            dirty.removeLast()
+            connection.isDirty = false
+            flushNow(connection)
+            isFlushing = true
+        }
+        return isFlushing
     }
 
     /// Whether the output can go out with the wait: nothing that follows must be known before it.
@@ -196,36 +192,27 @@ extension ConnectionDriver where Ring: ~Copyable {
             && !connection.output.value.isEmpty && connection.output.value.isContiguous
     }
 
-    private func sendByRing(_ connection: Connection) {
-        let bytes = unsafe connection.output.value.firstPart
-        connection.ringSendByteCount = bytes.count
-        unsafe ring.send(bytes, on: connection.socket, tag: connection.tag(.send))
-        ringSends.append(connection)
-    }
-
     /// After the wait: the sends that rode with it are done, but for those that a completion names.
     func settleSends(_ completionCount: Int) {
-        guard !ringSends.isEmpty else { return }
+        guard !riding.isEmpty else { return }
+        var refused: [(connection: Connection, result: Int32)] = []
         for index in 0..<completionCount {
             let completion = ring.completion(at: index)
-            guard completion.tag.kind == .send else { continue }
-            table.connection(for: completion.tag)?.ringSendResult = completion.result
+            guard completion.tag.kind == .send,
+                let connection = table.connection(for: completion.tag)
+            else { continue }
+            connection.isDirty = true
+            refused.append((connection, completion.result))
         }
-        // All queues first, since handlers that learn of a failure may do anything to any of them.
-        var failed: [(connection: Connection, errno: Int32)] = []
-        for connection in ringSends {
-            let offered = connection.ringSendByteCount
-            let result = connection.ringSendResult ?? Int32(clamping: offered)
-            connection.ringSendResult = nil
-            connection.ringSendByteCount = 0
-            if result >= 0 {
-                settle(Int(result), of: offered, on: connection)
-            } else {
-                failed.append((connection, -result))
-            }
+        // All queues first, since whoever learns of a refusal may do anything to any of them.
+        for connection in riding where !connection.isDirty {
+            connection.output.value.removeAll(to: &outputPool.value)
         }
-        ringSends.removeAll(keepingCapacity: true)
-        for (connection, errno) in failed { sendFailed(on: connection, errno: errno) }
+        riding.removeAll(keepingCapacity: true)
+        for (connection, _) in refused { connection.isDirty = false }
+        for (connection, result) in refused {
+            settle(Int(result), of: connection.output.value.byteCount, on: connection)
+        }
     }
 
     func becameWritable(_ completion: Completion) {

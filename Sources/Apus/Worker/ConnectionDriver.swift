@@ -54,17 +54,10 @@ final class ConnectionDriver<Ring: RingVerbs & ~Copyable> {
     /// The time of this turn.
     var now: Instant
 
-    /// How many messages the completion that is being read has brought so far.
-    var turnMessageCount = 0
-
     /// Connections that have output to flush this turn.
     var dirty: [Connection] = []
-    /// Those that are being flushed; an array of its own, for handlers may add to the other.
-    var flushing: [Connection] = []
-    /// Those of them whose output can go out with the next wait.
+    /// Connections whose output goes out with the wait.
     var riding: [Connection] = []
-    /// Connections whose output goes out with the next wait.
-    var ringSends: [Connection] = []
     /// Connections whose early frames can be read now that they were accepted, or that go on.
     var resumed: [Connection] = []
 

@@ -122,64 +122,91 @@ extension OutputChunkPointer {
     }
 }
 
-/// Output memory of one worker: chunks of one size that are used again, larger ones as needed.
+/// Output memory of one worker: small and large chunks that are used again, larger ones as needed.
 ///
-/// An echo takes the chunk that the last one gave back, so it is still in the cache.
+/// An echo takes the chunk that the last one gave back, so it is still in the cache; and the replies
+/// of a turn to many connections, which wait for its end together, lie in small ones.
 @safe
 struct OutputPool: ~Copyable {
-    /// What most chunks hold; a frame that does not fit gets a chunk of its own size.
-    static let chunkByteCount = unsafe 16384 - MemoryLayout<OutputChunk>.stride
+    /// What a chunk holds at first, and once it has to hold more; a frame that does not fit gets a
+    /// chunk of its own size.
+    static let smallByteCount = unsafe 512 - MemoryLayout<OutputChunk>.stride
+    static let largeByteCount = unsafe 16384 - MemoryLayout<OutputChunk>.stride
 
-    /// How many unused chunks are kept for the next frames.
-    private static let freeCountMax = 64
-
-    private var free: OutputChunkPointer?
-    private var freeCount = 0
+    private var small = FreeChunks(byteCount: Self.smallByteCount, countMax: 2048)
+    private var large = FreeChunks(byteCount: Self.largeByteCount, countMax: 64)
 
     /// How many chunks queues hold now.
     private(set) var lentCount = 0
 
     init() {}
 
+    /// An empty chunk with room for at least `byteCount` bytes, or for exactly as many.
+    mutating func take(_ byteCount: Int, isExact: Bool = false) -> OutputChunkPointer {
+        lentCount += 1
+        if isExact || byteCount > Self.largeByteCount {
+            return unsafe FreeChunks.make(byteCount)
+        }
+        return unsafe byteCount <= Self.smallByteCount ? small.take() : large.take()
+    }
+
+    /// Takes a chunk back.
+    mutating func give(_ chunk: OutputChunkPointer) {
+        lentCount -= 1
+        if unsafe !small.keep(chunk), unsafe !large.keep(chunk) {
+            unsafe UnsafeMutableRawPointer(chunk).deallocate()
+        }
+    }
+}
+
+/// Unused chunks of one size.
+@safe
+private struct FreeChunks: ~Copyable {
+    let byteCount: Int
+    /// How many are kept for the next frames.
+    let countMax: Int
+    private var first: OutputChunkPointer?
+    private var count = 0
+
+    init(byteCount: Int, countMax: Int) {
+        self.byteCount = byteCount
+        self.countMax = countMax
+    }
+
     deinit {
-        var next = unsafe free
+        var next = unsafe first
         while let chunk = unsafe next {
             unsafe next = chunk.pointee.next
             unsafe UnsafeMutableRawPointer(chunk).deallocate()
         }
     }
 
-    /// An empty chunk with room for at least `byteCount` bytes, or for exactly as many.
-    mutating func take(_ byteCount: Int, isExact: Bool = false) -> OutputChunkPointer {
-        lentCount += 1
-        if byteCount <= Self.chunkByteCount, !isExact, let chunk = unsafe free {
-            unsafe free = chunk.pointee.next
-            freeCount -= 1
-            unsafe chunk.pointee.next = nil
-            unsafe chunk.pointee.previous = nil
-            unsafe chunk.clear()
-            return unsafe chunk
-        }
-        let capacity = isExact ? byteCount : max(byteCount, Self.chunkByteCount)
+    static func make(_ byteCount: Int) -> OutputChunkPointer {
         let memory = UnsafeMutableRawPointer.allocate(
-            byteCount: unsafe MemoryLayout<OutputChunk>.stride + capacity,
+            byteCount: unsafe MemoryLayout<OutputChunk>.stride + byteCount,
             alignment: unsafe MemoryLayout<OutputChunk>.alignment
         )
         let chunk = unsafe memory.bindMemory(to: OutputChunk.self, capacity: 1)
-        unsafe chunk.initialize(to: unsafe OutputChunk(next: nil, capacity: capacity))
+        unsafe chunk.initialize(to: unsafe OutputChunk(next: nil, capacity: byteCount))
         return unsafe chunk
     }
 
-    /// Takes a chunk back.
-    mutating func give(_ chunk: OutputChunkPointer) {
-        lentCount -= 1
-        guard unsafe chunk.pointee.capacity == Self.chunkByteCount, freeCount < Self.freeCountMax
-        else {
-            unsafe UnsafeMutableRawPointer(chunk).deallocate()
-            return
-        }
-        unsafe chunk.pointee.next = free
-        unsafe free = chunk
-        freeCount += 1
+    mutating func take() -> OutputChunkPointer {
+        guard let chunk = unsafe first else { return unsafe Self.make(byteCount) }
+        unsafe first = chunk.pointee.next
+        count -= 1
+        unsafe chunk.pointee.next = nil
+        unsafe chunk.pointee.previous = nil
+        unsafe chunk.clear()
+        return unsafe chunk
+    }
+
+    /// Whether the chunk is of this size and there was room for one more.
+    mutating func keep(_ chunk: OutputChunkPointer) -> Bool {
+        guard unsafe chunk.pointee.capacity == byteCount, count < countMax else { return false }
+        unsafe chunk.pointee.next = first
+        unsafe first = chunk
+        count += 1
+        return true
     }
 }

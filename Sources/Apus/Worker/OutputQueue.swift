@@ -270,11 +270,33 @@ struct OutputQueue: ~Copyable {
 
     /// The last chunk if the frame fits behind its frames, else a new one.
     private mutating func chunk(for count: Int, from pool: inout OutputPool) -> OutputChunkPointer {
-        if let tail = unsafe tail, unsafe tail.room >= count, unsafe tail != waitingPong {
-            return unsafe tail
+        if let tail = unsafe tail, unsafe tail != waitingPong {
+            if unsafe tail.room >= count { return unsafe tail }
+            if let larger = unsafe replaceSmall(tail, with: count, from: &pool) {
+                return unsafe larger
+            }
         }
         let chunk = unsafe pool.take(count)
         unsafe link(chunk)
         return unsafe chunk
+    }
+
+    /// A large chunk in place of a small one that alone holds what waits, so that it stays together.
+    private mutating func replaceSmall(
+        _ chunk: OutputChunkPointer,
+        with count: Int,
+        from pool: inout OutputPool
+    ) -> OutputChunkPointer? {
+        guard unsafe chunk == head, unsafe chunk.pointee.capacity == OutputPool.smallByteCount,
+            unsafe chunk.pointee.start == 0, unsafe chunk.pointee.key == nil,
+            unsafe chunk.byteCount + count <= OutputPool.largeByteCount
+        else { return nil }
+        let larger = unsafe pool.take(OutputPool.largeByteCount)
+        unsafe larger.append(chunk.bytes)
+        unsafe larger.pointee.searchStart = chunk.pointee.searchStart
+        unsafe unlink(chunk)
+        unsafe pool.give(chunk)
+        unsafe link(larger)
+        return unsafe larger
     }
 }

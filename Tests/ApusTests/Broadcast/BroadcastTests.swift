@@ -27,6 +27,8 @@ import Testing
     @Test func `message goes to every open connection, with its type, once encoded`() throws {
         try inWorker {
             let (world, peers) = try Self.world(5)
+            try world.run(milliseconds: 1)
+            world.ring.sentByRing = []
             let server = world.server
             #expect(server.broadcastUTF("one") == .sent)
             #expect(server.broadcastBytes([2, 2]) == .sent)
