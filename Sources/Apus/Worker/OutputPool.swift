@@ -131,10 +131,10 @@ struct OutputPool: ~Copyable {
     /// What a chunk holds at first, and once it has to hold more; a frame that does not fit gets a
     /// chunk of its own size.
     static let smallByteCount = unsafe 512 - MemoryLayout<OutputChunk>.stride
-    static let largeByteCount = unsafe 16384 - MemoryLayout<OutputChunk>.stride
+    static let largeByteCount = unsafe 32768 - MemoryLayout<OutputChunk>.stride
 
     private var small = FreeChunks(byteCount: Self.smallByteCount, countMax: 2048)
-    private var large = FreeChunks(byteCount: Self.largeByteCount, countMax: 64)
+    private var large = FreeChunks(byteCount: Self.largeByteCount, countMax: 32)
 
     /// How many chunks queues hold now.
     private(set) var lentCount = 0
