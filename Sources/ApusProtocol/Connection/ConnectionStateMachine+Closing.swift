@@ -10,7 +10,8 @@ extension ConnectionStateMachine {
     /// here on nothing may be sent, and only the peer's Close is processed, RFC 6455 §7.1.2.
     public mutating func close(at now: Instant) -> Bool {
         guard case .open = state else { return false }
-        state = .closing(deadline: now.advanced(by: configuration.closeTimeout))
+        state = .closing
+        mark = now.advanced(by: configuration.closeTimeout)
         box?.decoder.awaitClose()
         return true
     }
@@ -37,7 +38,9 @@ extension ConnectionStateMachine {
     }
 
     /// How the connection ended; nil while it is open or closing.
-    public var closeOutcome: ConnectionOutcome? { outcome }
+    public var closeOutcome: ConnectionOutcome? {
+        if case .outcome(let box) = memory { box.outcome } else { nil }
+    }
 
     mutating func fail(_ violation: ProtocolViolation, at now: Instant) -> ConnectionAction {
         let ours = ConnectionOutcome(code: violation.closeCode, reason: violation.description)
@@ -56,13 +59,9 @@ extension ConnectionStateMachine {
     }
 
     private mutating func end(with outcome: ConnectionOutcome, at now: Instant) {
-        self.outcome = outcome
-        box = nil
+        memory = .outcome(OutcomeBox(outcome))
         // A deadline that runs already is kept: a peer cannot prolong its own end.
-        if case .closing(let deadline) = state {
-            state = .closed(deadline: deadline)
-        } else {
-            state = .closed(deadline: now.advanced(by: configuration.closeTimeout))
-        }
+        if isOpen { mark = now.advanced(by: configuration.closeTimeout) }
+        state = .closed
     }
 }

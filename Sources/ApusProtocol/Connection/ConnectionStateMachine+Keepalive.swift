@@ -7,11 +7,11 @@ extension ConnectionStateMachine {
     /// It only moves on: received bytes don't rearm a timer, the timer asks when it fires.
     public var deadline: Instant? {
         switch state {
-        case .closing(let deadline), .closed(let deadline):
-            deadline
+        case .closing, .closed:
+            mark
         case .open:
-            if let pingSent {
-                pingSent.advanced(by: configuration.keepaliveGracePeriod)
+            if isPingSent {
+                mark.advanced(by: configuration.keepaliveGracePeriod)
             } else if let interval = configuration.keepaliveInterval {
                 lastActivity.advanced(by: interval)
             } else {
@@ -27,16 +27,15 @@ extension ConnectionStateMachine {
 
     /// A deadline may have passed.
     public mutating func timerFired(at now: Instant) -> ConnectionTimerAction {
-        if case .open = state, let sent = pingSent, lastActivity > sent {
-            pingSent = nil
-        }
+        if isOpen, isPingSent, lastActivity > mark { isPingSent = false }
         guard let deadline, deadline <= now else { return .wait(until: self.deadline) }
         switch state {
         case .closing, .closed:
             return .closeTimedOut
         case .open:
-            guard pingSent == nil else { return .keepaliveTimedOut }
-            pingSent = now
+            guard !isPingSent else { return .keepaliveTimedOut }
+            isPingSent = true
+            mark = now
             return .sendPing(until: now.advanced(by: configuration.keepaliveGracePeriod))
         }
     }

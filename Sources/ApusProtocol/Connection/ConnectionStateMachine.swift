@@ -24,8 +24,8 @@ public import ApusCodec
 public struct ConnectionStateMachine: ~Copyable {
     enum State {
         case open
-        case closing(deadline: Instant)
-        case closed(deadline: Instant)
+        case closing
+        case closed
     }
 
     /// A decoder that remembers something, outside of the machine: most connections need none.
@@ -37,13 +37,32 @@ public struct ConnectionStateMachine: ~Copyable {
         }
     }
 
+    /// How it ended, outside of the machine for the same reason.
+    final class OutcomeBox {
+        let outcome: ConnectionOutcome
+
+        init(_ outcome: ConnectionOutcome) {
+            self.outcome = outcome
+        }
+    }
+
+    /// What it has to remember: a connection that is over decodes nothing more.
+    enum Memory {
+        case nothing
+        case decoder(DecoderBox)
+        case outcome(OutcomeBox)
+    }
+
+    // In the least room, since a server has many of them that are idle.
     let configuration: ConnectionConfiguration
-    let role: Role
-    var state = State.open
-    var box: DecoderBox?
+    var memory = Memory.nothing
     var lastActivity: Instant
-    var pingSent: Instant?
-    var outcome: ConnectionOutcome?
+    /// While it is open when the last ping was sent, and from then on the deadline.
+    var mark = Instant(nanoseconds: 0)
+    var state = State.open
+    /// Whether that ping waits for an answer.
+    var isPingSent = false
+    let role: Role
 
     /// A connection whose handshake ended at `now`.
     public init(
@@ -54,6 +73,11 @@ public struct ConnectionStateMachine: ~Copyable {
         self.role = role
         self.configuration = configuration
         lastActivity = now
+    }
+
+    var box: DecoderBox? {
+        get { if case .decoder(let box) = memory { box } else { nil } }
+        set { memory = newValue.map { .decoder($0) } ?? .nothing }
     }
 
     /// Whether frames of the application may be sent: neither side has closed.
