@@ -10,18 +10,14 @@ import Testing
 @Suite struct ConnectionTables {
     @WorkerActor
     private func insert(into table: inout ConnectionTable) -> Connection {
-        table.insert { slot, generation in
+        let context = ConnectionContext(owner: World().driver, ConnectionConfiguration())
+        return table.insert { slot, generation in
             Connection(
                 socket: 0,
                 slot: slot,
                 generation: generation,
-                httpServer: HTTPServer(port: 0),
-                remoteAddress: "",
-                opening: Opening(
-                    machine: HandshakeStateMachine(deadline: Instant(nanoseconds: 0)),
-                    remoteAddress: "",
-                    preface: nil
-                )
+                context: context,
+                now: Instant(nanoseconds: 0)
             )
         }
     }

@@ -103,8 +103,7 @@ import Testing
                 peer.write(piece)
                 try world.run { byteCount == sent + piece.count }
                 let connection = try #require(world.server.connections.first)
-                let capacity = connection.assembly.capacity
-                #expect(capacity == 0)
+                #expect(!connection.isAssembling)
             }
             #expect(lentMax == 0)
             #expect(world.driver.counters.messagesReceived == 1)

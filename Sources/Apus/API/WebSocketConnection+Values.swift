@@ -19,7 +19,9 @@ extension WebSocketConnection {
     ///
     /// It lives as long as the connection object: it is there in `onClose` as well.
     public subscript<Key: WebSocketConnectionKey>(_ key: Key.Type) -> Key.Value? {
-        get { values[ObjectIdentifier(key)].flatMap { $0 as? Key.Value } }
-        set { values[ObjectIdentifier(key)] = newValue.map { $0 as Any } }
+        get { extras?.values[ObjectIdentifier(key)].flatMap { $0 as? Key.Value } }
+        set {
+            setExtra(newValue.map { $0 as Any }) { $0.values[ObjectIdentifier(key)] = $1 }
+        }
     }
 }

@@ -23,71 +23,103 @@ public struct AutomaticPong: Sendable {
 /// error that a handler throws closes the connection with 1011.
 @WorkerActor
 public final class WebSocketConnection {
-    let machine: Pinned<ConnectionStateMachine>
-    /// The server that accepted it; nil where a client opened it.
-    let server: WebSocketServer?
-    /// Strong, since a let costs no reference counting; the cycle ends when the socket is closed.
-    let owner: any WebSocketOwner
+    // A server has many that are idle, so the order and the size of these count.
 
-    /// The socket; nil when it is closed.
-    var transport: Connection?
-    /// A message that has come in part.
-    var assembly = MessageAssembly()
+    /// The descriptor; -1 while there is none, before a connect and between two.
+    var socket: Int32
+    let slot: UInt32
+    let generation: UInt32
+
+    /// Where it stands among the server's connections.
+    private var shortIndex: Int32 = -1
+    private var address = PackedAddress.none
+
+    var stage = Stage.opening
+    var pauses = ReadPauses()
+    /// The operations in flight; the descriptor outlives them all.
+    var operationCount: UInt8 = 0
+    var isReceiving = false
+    var isCancelingReceive = false
+    var isAwaitingWritable = false
+    /// Whether output had to wait since the application was last told that all has gone out.
+    var hasWaited = false
+    var peerHasEnded = false
+    /// Whether the connection is on the list of those to flush this turn.
+    var isDirty = false
+    /// Whether it has become a WebSocket.
+    private(set) var hasOpened = false
     /// What has begun to be sent of a message whose end has not.
     var openMessage = OpenMessage.none
-    /// Where it stands among the server's connections.
-    var index = -1
-    /// What it has for tasks; nil where no task has to do with it.
-    var stream: MessageStream?
-    /// What the application keeps with it.
-    var values: [ObjectIdentifier: Any] = [:]
 
-    /// What the application wants to hear of.
+    /// Bytes that wait to be sent.
+    let output = Pinned(OutputQueue())
+    let machine: Pinned<ConnectionStateMachine>
+
+    let context: ConnectionContext
+    var extras: ConnectionExtras?
+    private(set) var names: PeerNames?
+
+    /// What the application wants to hear of; the rest is among the extras.
     struct Handlers {
         var message: (@WorkerActor (borrowing WebSocketMessage) throws -> Void)?
         var close: (@WorkerActor (CloseCode, String) throws -> Void)?
-        /// Those that few connections have, so that the others need no room for them.
-        private(set) var others: OtherHandlers?
-
-        mutating func withOthers(_ change: (OtherHandlers) -> Void) {
-            let others = others ?? OtherHandlers()
-            change(others)
-            self.others = others
-        }
-    }
-
-    /// What the application wants to hear of besides messages and the end.
-    final class OtherHandlers {
-        var frame: (@WorkerActor (borrowing WebSocketFramePart) throws -> Void)?
-        var drain: (@WorkerActor () throws -> Void)?
-        var ping: (@WorkerActor ([UInt8], inout AutomaticPong) throws -> Void)?
-        var pong: (@WorkerActor ([UInt8]) throws -> Void)?
     }
 
     /// Nil once the connection is over: they are let go with whatever they hold, which may be the
     /// connection itself, and none is taken any more.
     var handlers: Handlers? = Handlers()
 
+    /// A connection that was accepted, or that we open where there is no socket yet.
+    init(socket: Int32, slot: UInt32, generation: UInt32, context: ConnectionContext, now: Instant)
+    {
+        self.socket = socket
+        self.slot = slot
+        self.generation = generation
+        self.context = context
+        machine = Pinned(
+            ConnectionStateMachine(
+                role: context.role,
+                configuration: context.configuration,
+                openedAt: now
+            )
+        )
+    }
+
+    /// From here on it is a WebSocket.
+    func opened(by server: WebSocketServer?, protocol subprotocol: String?, at now: Instant) {
+        stage = .open
+        hasOpened = true
+        machine.value.peerMadeProgress(at: now)
+        names = context.names(
+            remoteAddress: names?.remoteAddress,
+            protocol: subprotocol
+        )
+        if server !== context.server { withExtras { $0.server = server } }
+    }
+
     /// The peer's address without the port; empty for a Unix socket.
-    public let remoteAddress: String
+    public internal(set) var remoteAddress: String {
+        get { names?.remoteAddress ?? address.description }
+        set {
+            let packed = PackedAddress(newValue)
+            address = packed ?? .none
+            names = context.names(
+                remoteAddress: packed == nil ? newValue : nil,
+                protocol: names?.protocol
+            )
+        }
+    }
 
     /// The subprotocol that was accepted, or that the server selected; nil for none.
-    public let `protocol`: String?
+    public var `protocol`: String? { names?.protocol }
 
-    init(
-        transport: Connection,
-        owner: any WebSocketOwner,
-        server: WebSocketServer?,
-        machine: consuming ConnectionStateMachine,
-        protocol subprotocol: String?
-    ) {
-        self.transport = transport
-        self.owner = owner
-        self.server = server
-        self.machine = Pinned(machine)
-        self.protocol = subprotocol
-        remoteAddress = transport.remoteAddress
+    /// Where it stands among the server's connections; -1 for nowhere.
+    var index: Int {
+        get { Int(shortIndex) }
+        set { shortIndex = Int32(newValue) }
     }
+
+    var owner: any WebSocketOwner { context.owner }
 
     // MARK: Handlers
 
@@ -112,7 +144,7 @@ public final class WebSocketConnection {
     public func onFrame(
         _ handler: @escaping @WorkerActor (borrowing WebSocketFramePart) throws -> Void
     ) {
-        handlers?.withOthers { $0.frame = handler }
+        setExtraHandler { $0.frameHandler = handler }
         stream?.handOverParts()
     }
 
@@ -137,17 +169,17 @@ public final class WebSocketConnection {
     public func onPing(
         _ handler: @escaping @WorkerActor ([UInt8], inout AutomaticPong) throws -> Void
     ) {
-        handlers?.withOthers { $0.ping = handler }
+        setExtraHandler { $0.pingHandler = handler }
     }
 
     /// Called with the payload of every pong.
     public func onPong(_ handler: @escaping @WorkerActor ([UInt8]) throws -> Void) {
-        handlers?.withOthers { $0.pong = handler }
+        setExtraHandler { $0.pongHandler = handler }
     }
 
     /// Called when everything that had to wait for a slow peer has gone out.
     public func onDrain(_ handler: @escaping @WorkerActor () throws -> Void) {
-        handlers?.withOthers { $0.drain = handler }
+        setExtraHandler { $0.drainHandler = handler }
     }
 
     // MARK: Receiving
@@ -204,10 +236,8 @@ public final class WebSocketConnection {
 
     // MARK: For the driver
 
-    func takeAssembly() -> MessageAssembly {
-        var taken = MessageAssembly()
-        swap(&taken, &assembly)
-        return taken
+    private func setExtraHandler(_ change: (ConnectionExtras) -> Void) {
+        if handlers != nil { withExtras(change) }
     }
 
     /// Feeds the machine; the rest of a message that has begun goes where its beginning is.
@@ -217,8 +247,8 @@ public final class WebSocketConnection {
         into batch: inout ReceivedBatch,
         at now: Instant
     ) {
-        guard assembly.isEmpty else {
-            assembly.withRoom { room in
+        if let extras, !extras.assembly.isEmpty {
+            extras.assembly.withRoom { room in
                 machine.value.receive(
                     &bytes,
                     from: &position,

@@ -6,10 +6,12 @@ import ApusRing
 
 /// One socket that was accepted or that we connect, from there to the close of its descriptor.
 ///
-/// The driver's record of it: what the kernel is doing for it, what waits to be sent, and who
-/// reads its bytes. Rules of the protocol are not here but in the two machines.
-@WorkerActor
-final class Connection {
+/// The driver's view of it: what the kernel is doing for it, what waits to be sent, and who reads
+/// its bytes. Rules of the protocol are not here but in the two machines. It is one object with the
+/// WebSocket that it may become, since a server has many that are idle.
+typealias Connection = WebSocketConnection
+
+extension Connection {
     /// Who reads, and what is left to do.
     enum Stage {
         /// The bytes are a request head, or wait for its decision; or, where we connect, a response
@@ -49,73 +51,18 @@ final class Connection {
         static let byApplication: ReadPauses = [.application, .reader, .broadcast]
     }
 
-    /// The descriptor; -1 while there is none, before a connect and between two.
-    var socket: Int32
-    let slot: UInt32
-    let generation: UInt32
-    /// Whose listener it came from; nil where we connect.
-    let httpServer: HTTPServer?
-    /// Whose connection it is, as far as is known yet: the peer's address, or that of the client
-    /// whom a trusted proxy forwards.
-    var remoteAddress: String
-
-    var stage = Stage.opening
-    var opening: Opening?
-    /// What it has where we connect; nil where it was accepted.
-    let attempt: ConnectAttempt?
-    var webSocket: WebSocketConnection?
-
-    /// Bytes that wait to be sent.
-    let output = Pinned(OutputQueue())
-
-    // The operations in flight; the descriptor outlives them all.
-    var operationCount = 0
-    var isReceiving = false
-    var isCancelingReceive = false
-    var isAwaitingWritable = false
-
-    /// Whether output had to wait since the application was last told that all has gone out.
-    var hasWaited = false
-
-    var pauses = ReadPauses()
-    /// What came while the application had paused.
-    var held: HeldInput?
-    var peerHasEnded = false
-
-    /// Whether the connection is on the list of those to flush this turn.
-    var isDirty = false
-
-    init(
-        socket: Int32,
-        slot: UInt32,
-        generation: UInt32,
-        httpServer: HTTPServer,
-        remoteAddress: String,
-        opening: Opening
-    ) {
-        self.socket = socket
-        self.slot = slot
-        self.generation = generation
-        self.httpServer = httpServer
-        self.remoteAddress = remoteAddress
-        self.opening = opening
-        attempt = nil
-    }
-
-    /// A connection that we open.
-    init(slot: UInt32, generation: UInt32, attempt: ConnectAttempt) {
-        socket = -1
-        self.slot = slot
-        self.generation = generation
-        httpServer = nil
-        remoteAddress = ""
-        self.attempt = attempt
-        pauses = .connecting
-    }
-
     func tag(_ kind: OperationTag.Kind) -> OperationTag {
         OperationTag(kind, generation: generation, slot: slot)
     }
+
+    /// The WebSocket, once it is open and until the descriptor is closed.
+    var webSocket: WebSocketConnection? { hasOpened && stage != .released ? self : nil }
+
+    /// The socket; nil when it is closed.
+    var transport: Connection? { stage == .released ? nil : self }
+
+    /// Whose listener it came from; nil where we connect.
+    var httpServer: HTTPServer? { context.httpServer }
 
     /// Whether ours is the client's side.
     var isClient: Bool { attempt != nil }

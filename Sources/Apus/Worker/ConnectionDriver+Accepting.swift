@@ -35,11 +35,10 @@ extension ConnectionDriver where Ring: ~Copyable {
             acceptFailed(errno: -completion.result)
             return
         }
-        let listener = listeners[index / WorkerListener.acceptsInFlightMax]
-        open(completion.result, from: listener)
+        open(completion.result, fromListener: index / WorkerListener.acceptsInFlightMax)
     }
 
-    private func open(_ socket: Int32, from listener: WorkerListener) {
+    private func open(_ socket: Int32, fromListener index: Int) {
         counters.connectionsAccepted += 1
         let limit = configuration.maxConnections
         guard limit == 0 || table.count < 2 * limit else {
@@ -50,29 +49,41 @@ extension ConnectionDriver where Ring: ~Copyable {
         }
         let deadline = now.advanced(by: configuration.handshakeTimeout)
         let remoteAddress = ring.remoteAddress(of: socket)
+        let context = context(of: index)
         let connection = table.insert { slot, generation in
             Connection(
                 socket: socket,
                 slot: slot,
                 generation: generation,
-                httpServer: listener.httpServer,
-                remoteAddress: remoteAddress,
-                opening: Opening(
-                    machine: HandshakeStateMachine(
-                        limits: configuration.handshakeLimits,
-                        deadline: deadline
-                    ),
-                    remoteAddress: remoteAddress,
-                    preface: preface(of: remoteAddress)
-                )
+                context: context,
+                now: now
             )
         }
+        connection.remoteAddress = remoteAddress
+        connection.opening = Opening(
+            machine: HandshakeStateMachine(
+                limits: configuration.handshakeLimits,
+                deadline: deadline
+            ),
+            remoteAddress: remoteAddress,
+            preface: preface(of: remoteAddress)
+        )
         armReceive(on: connection)
         deadlines.set(deadline, slot: Int(connection.slot))
         if drain != nil || limit > 0 && table.count - endingCount > limit {
             counters.connectionsRefused += 1
             refuse(connection, with: .unavailable(reason: "no more connections here for now"))
         }
+    }
+
+    /// What the connections of a listener share; made anew where another server is mounted by now.
+    private func context(of listenerIndex: Int) -> ConnectionContext {
+        let httpServer = listeners[listenerIndex].httpServer
+        let kept = contexts[listenerIndex].context
+        if let kept, kept.server === httpServer.webSocketServer { return kept }
+        let made = ConnectionContext(owner: self, httpServer: httpServer, connectionConfiguration)
+        contexts[listenerIndex].context = made
+        return made
     }
 
     private func acceptFailed(errno: Int32) {

@@ -46,8 +46,16 @@ extension ConnectionDriver: WebSocketDialer where Ring: ~Copyable {
         }
         let known = try route.knownAddresses(for: url)
         let connection = table.insert { slot, generation in
-            Connection(slot: slot, generation: generation, attempt: attempt)
+            Connection(
+                socket: -1,
+                slot: slot,
+                generation: generation,
+                context: ConnectionContext(owner: self, attempt.configuration.connections),
+                now: now
+            )
         }
+        connection.withExtras { $0.attempt = attempt }
+        connection.pauses = .connecting
         client.attempts.append(connection)
         deadlines.set(deadline, slot: Int(connection.slot))
         guard known.isEmpty else {
@@ -199,19 +207,8 @@ extension ConnectionDriver where Ring: ~Copyable {
     ) {
         end(attempt, on: connection)
         counters.connectionsOpened += 1
-        let webSocket = WebSocketConnection(
-            transport: connection,
-            owner: self,
-            server: nil,
-            machine: ConnectionStateMachine(
-                role: .client,
-                configuration: attempt.configuration.connections,
-                openedAt: now
-            ),
-            protocol: subprotocol
-        )
-        connection.stage = .open
-        connection.webSocket = webSocket
+        let webSocket = connection
+        webSocket.opened(by: nil, protocol: subprotocol, at: now)
         connection.output.value.maskingKeys = randomBytes
         deadlines.set(webSocket.machine.value.deadline, slot: Int(connection.slot))
         tell(webSocket, on: connection) { try attempt.report(.success(webSocket)) }

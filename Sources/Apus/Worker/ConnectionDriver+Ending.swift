@@ -16,7 +16,7 @@ extension ConnectionDriver: WebSocketOwner where Ring: ~Copyable {
             webSocket.machine.value.close(at: now)
         else { return }
         // What has come of a message is for nobody now.
-        webSocket.assembly.removeAll(to: &messageBuffers.value)
+        dropAssembly(of: webSocket)
         appendClose(code, reason: reason, on: connection)
         deadlines.set(webSocket.machine.value.deadline, slot: Int(connection.slot))
         // The peer's Close is waited for.
@@ -62,15 +62,20 @@ extension ConnectionDriver where Ring: ~Copyable {
         guard let handlers = webSocket.handlers, let outcome = webSocket.machine.value.closeOutcome
         else { return }
         webSocket.handlers = nil
-        if !webSocket.assembly.isEmpty {
-            webSocket.assembly.removeAll(to: &messageBuffers.value)
-        }
+        webSocket.extras?.dropHandlers()
+        dropAssembly(of: webSocket)
         broadcasts.held[connection.slot] = nil
         let server = webSocket.server
         server?.ended(webSocket)
         webSocket.stream?.finish(outcome)
         tellOfEnd { try handlers.close?(outcome.code, outcome.reason) }
         tellOfEnd { try server?.closeHandler?(webSocket, outcome.code, outcome.reason) }
+    }
+
+    private func dropAssembly(of webSocket: WebSocketConnection) {
+        guard webSocket.extras != nil else { return }
+        var assembly = webSocket.takeAssembly()
+        assembly.removeAll(to: &messageBuffers.value)
     }
 
     /// Calls a handler that can end nothing any more; what it throws keeps the next from nothing.
@@ -160,8 +165,6 @@ extension ConnectionDriver where Ring: ~Copyable {
     func releaseIfIdle(_ connection: Connection) {
         guard connection.stage == .dropping, connection.operationCount == 0 else { return }
         connection.stage = .released
-        connection.webSocket?.transport = nil
-        connection.webSocket = nil
         table.remove(connection)
         endingCount -= 1
         if connection.socket >= 0 { ring.close(connection.socket) }

@@ -231,19 +231,8 @@ extension ConnectionDriver: RequestOwner where Ring: ~Copyable {
         // The one that was asked, also where another is mounted by now.
         guard let server = request.server else { throw .clientGone }
         counters.handshakesCompleted += 1
-        let webSocket = WebSocketConnection(
-            transport: connection,
-            owner: self,
-            server: server,
-            machine: ConnectionStateMachine(
-                role: .server,
-                configuration: connectionConfiguration,
-                openedAt: now
-            ),
-            protocol: subprotocol
-        )
-        connection.stage = .open
-        connection.webSocket = webSocket
+        let webSocket = connection
+        webSocket.opened(by: server, protocol: subprotocol, at: now)
         if let handlerTask = request.handlerTask {
             handlerTask.webSocket = webSocket
             let stream = MessageStream(of: webSocket, handlerTask: handlerTask)

@@ -96,7 +96,7 @@ extension ConnectionDriver where Ring: ~Copyable {
             answerPing(batch.value.controlPayload, for: webSocket, on: connection)
         case .pong:
             tell(webSocket, on: connection) {
-                try webSocket.handlers?.others?.pong?(batch.value.controlPayload)
+                try webSocket.extras?.pongHandler?(batch.value.controlPayload)
             }
         case .peerClosed(let code, let reply):
             if reply {
@@ -127,7 +127,7 @@ extension ConnectionDriver where Ring: ~Copyable {
         for webSocket: WebSocketConnection,
         on connection: Connection
     ) {
-        if let handler = webSocket.handlers?.others?.ping {
+        if let handler = webSocket.extras?.pingHandler {
             var pong = AutomaticPong()
             tell(webSocket, on: connection) { try handler(payload, &pong) }
             guard !pong.isCanceled, connection.stage == .open, webSocket.machine.value.isOpen
@@ -153,11 +153,13 @@ extension ConnectionDriver where Ring: ~Copyable {
                 unsafe deliver(part.kind, memory, to: webSocket, on: connection)
                 return
             }
-            unsafe webSocket.assembly.append(
-                memory,
-                remaining: part.remainingByteCount,
-                from: &messageBuffers.value
-            )
+            webSocket.withExtras {
+                unsafe $0.assembly.append(
+                    memory,
+                    remaining: part.remainingByteCount,
+                    from: &messageBuffers.value
+                )
+            }
         }
         guard part.isLast else { return }
         // Taken out first: the handler may end the connection, and that frees what it holds.
@@ -189,7 +191,7 @@ extension ConnectionDriver where Ring: ~Copyable {
         on connection: Connection
     ) {
         if part.isLast { counters.messagesReceived += 1 }
-        guard let handler = webSocket.handlers?.others?.frame else { return }
+        guard let handler = webSocket.extras?.frameHandler else { return }
         do {
             try handler(unsafe WebSocketFramePart(part, borrowing: memory))
         } catch {

@@ -49,7 +49,7 @@ extension ConnectionDriver where Ring: ~Copyable {
         } else if connection.hasWaited, let webSocket = connection.webSocket {
             connection.hasWaited = false
             webSocket.stream?.drained()
-            tell(webSocket, on: connection) { try webSocket.handlers?.others?.drain?() }
+            tell(webSocket, on: connection) { try webSocket.extras?.drainHandler?() }
         } else if connection.hasWaited, connection.stage == .opening {
             connection.hasWaited = false
             answersLeft(on: connection)

@@ -28,6 +28,8 @@ final class ConnectionDriver<Ring: RingVerbs & ~Copyable> {
     let fragmentByteCountMax: Int
     let assemblesFragments: Bool
     let listeners: [WorkerListener]
+    /// What the connections of each listener share, as long as there are any.
+    var contexts: [WeakContext]
     let logger: Logger
 
     var table = ConnectionTable()
@@ -98,6 +100,7 @@ final class ConnectionDriver<Ring: RingVerbs & ~Copyable> {
         fragmentByteCountMax = configuration.fragmentByteCountMax
         assemblesFragments = configuration.assembleFragments
         self.listeners = listeners
+        contexts = listeners.map { _ in WeakContext() }
         self.logger = logger
         self.now = now
         isAccepting = Array(
@@ -169,6 +172,11 @@ final class ConnectionDriver<Ring: RingVerbs & ~Copyable> {
         connection.operationCount += 1
         counters.operationsInFlight += 1
     }
+}
+
+/// A context that lives as long as a connection does that has it, since that has the driver.
+struct WeakContext {
+    weak var context: ConnectionContext?
 }
 
 /// A listening socket, and whose connections come from it.

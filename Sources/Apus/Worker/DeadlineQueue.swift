@@ -8,19 +8,16 @@ import ApusProtocol
 /// Received bytes don't touch it. A connection whose deadline has come is asked whether it still
 /// holds, and entered again for a later time if not.
 struct DeadlineQueue {
-    private struct Entry {
-        var deadline: Instant
-        var slot: Int
-    }
-
-    private var heap: [Entry] = []
+    // Side by side rather than in pairs, which would be padded: there are as many as connections.
+    private var deadlines: [Instant] = []
+    private var slots: [UInt32] = []
     /// Where a slot's entry is in the heap; -1 for none.
-    private var positions: [Int] = []
+    private var positions: [Int32] = []
 
     /// The next deadline, of whichever slot.
-    var next: Instant? { heap.first?.deadline }
+    var next: Instant? { deadlines.first }
 
-    var isEmpty: Bool { heap.isEmpty }
+    var isEmpty: Bool { deadlines.isEmpty }
 
     /// Enters or moves the slot's deadline; nil removes it.
     ///
@@ -29,49 +26,50 @@ struct DeadlineQueue {
         while positions.count <= slot {
             positions.append(-1)
         }
-        let position = positions[slot]
+        let position = Int(positions[slot])
         guard let deadline else {
             if position >= 0 { remove(at: position) }
             return
         }
         guard position >= 0 else {
-            heap.append(Entry(deadline: deadline, slot: slot))
-            positions[slot] = heap.count - 1
-            siftUp(from: heap.count - 1)
+            positions[slot] = Int32(deadlines.count)
+            deadlines.append(deadline)
+            slots.append(UInt32(slot))
+            siftUp(from: deadlines.count - 1)
             return
         }
-        heap[position].deadline = deadline
-        siftUp(from: position)
-        siftDown(from: positions[slot])
+        deadlines[position] = deadline
+        sift(position)
     }
 
     /// Removes and returns a slot whose deadline is not after `now`.
     mutating func popDue(at now: Instant) -> Int? {
-        guard let first = heap.first, first.deadline <= now else { return nil }
+        guard let first = deadlines.first, first <= now else { return nil }
+        let slot = Int(slots[0])
         remove(at: 0)
-        return first.slot
+        return slot
     }
 
     private mutating func remove(at position: Int) {
-        let last = heap.count - 1
-        positions[heap[position].slot] = -1
-        if position != last {
-            heap[position] = heap[last]
-            positions[heap[position].slot] = position
-        }
-        heap.removeLast()
-        if position < heap.count {
-            let slot = heap[position].slot
-            siftUp(from: position)
-            siftDown(from: positions[slot])
-        }
+        let last = deadlines.count - 1
+        if position != last { swap(position, last) }
+        positions[Int(slots[last])] = -1
+        deadlines.removeLast()
+        slots.removeLast()
+        if position < last { sift(position) }
+    }
+
+    private mutating func sift(_ position: Int) {
+        let slot = Int(slots[position])
+        siftUp(from: position)
+        siftDown(from: Int(positions[slot]))
     }
 
     private mutating func siftUp(from start: Int) {
         var child = start
         while child > 0 {
             let parent = (child - 1) / 2
-            guard heap[child].deadline < heap[parent].deadline else { return }
+            guard deadlines[child] < deadlines[parent] else { return }
             swap(child, parent)
             child = parent
         }
@@ -82,7 +80,7 @@ struct DeadlineQueue {
         while true {
             var least = parent
             for child in (2 * parent + 1)...(2 * parent + 2)
-            where child < heap.count && heap[child].deadline < heap[least].deadline {
+            where child < deadlines.count && deadlines[child] < deadlines[least] {
                 least = child
             }
             guard least != parent else { return }
@@ -92,8 +90,9 @@ struct DeadlineQueue {
     }
 
     private mutating func swap(_ first: Int, _ second: Int) {
-        heap.swapAt(first, second)
-        positions[heap[first].slot] = first
-        positions[heap[second].slot] = second
+        deadlines.swapAt(first, second)
+        slots.swapAt(first, second)
+        positions[Int(slots[first])] = Int32(first)
+        positions[Int(slots[second])] = Int32(second)
     }
 }

@@ -11,20 +11,18 @@ import ApusCodec
 @safe
 struct OutputQueue: ~Copyable {
     private var head: OutputChunkPointer?
-    private var tail: OutputChunkPointer?
-    /// The chunk that holds a pong nobody has begun to send.
-    private var waitingPong: OutputChunkPointer?
-
-    /// The chunks of messages with a key that nobody has begun to send.
-    private var keyed: [AnyHashable: OutputChunkPointer] = unsafe [:]
-
-    /// What the frames of a client are masked with, each by a key of its own; nil for a server.
-    var maskingKeys: RandomBytes?
+    private var extras: OutputExtras?
 
     /// How many bytes wait.
     private(set) var byteCount = 0
 
     init() {}
+
+    /// What the frames of a client are masked with, each by a key of its own; nil for a server.
+    var maskingKeys: RandomBytes? {
+        get { extras?.maskingKeys }
+        set { withExtras { $0.maskingKeys = newValue } }
+    }
 
     var isEmpty: Bool { byteCount == 0 }
 
@@ -74,9 +72,8 @@ struct OutputQueue: ~Copyable {
             unsafe chunk = pool.take(count, isExact: true)
             unsafe link(chunk)
             unsafe chunk.pointee.key = key
-            if let older = unsafe keyed.updateValue(chunk, forKey: key) {
-                unsafe older.pointee.key = nil
-            }
+            let older = unsafe withExtras { unsafe $0.keyed.updateValue(chunk, forKey: key) }
+            if let older = unsafe older { unsafe older.pointee.key = nil }
         } else {
             unsafe chunk = self.chunk(for: count, from: &pool)
         }
@@ -132,7 +129,7 @@ struct OutputQueue: ~Copyable {
         } else {
             let chunk = unsafe pool.take(FrameHeader.byteCountMax + 125)
             unsafe link(chunk, behind: head)
-            unsafe waitingPong = chunk
+            withExtras { unsafe $0.waitingPong = chunk }
         }
         guard let waiting = unsafe waitingPong else { return }
         let header = masked(header)
@@ -173,7 +170,7 @@ struct OutputQueue: ~Copyable {
         byteCount -= count
         var rest = count
         while rest > 0, let chunk = unsafe head {
-            if unsafe chunk == waitingPong { unsafe waitingPong = nil }
+            if unsafe chunk == waitingPong { unsafe extras?.waitingPong = nil }
             unsafe forgetKey(of: chunk)
             let taken = unsafe min(rest, chunk.byteCount)
             unsafe chunk.pointee.start += taken
@@ -212,12 +209,12 @@ struct OutputQueue: ~Copyable {
 
     /// How many bytes the message with that key has which waits; 0 for none.
     func byteCount(of key: AnyHashable) -> Int {
-        if let chunk = unsafe keyed[key] { unsafe chunk.byteCount } else { 0 }
+        if let chunk = unsafe extras?.keyed[key] { unsafe chunk.byteCount } else { 0 }
     }
 
     /// Drops the message with that key.
     mutating func remove(_ key: AnyHashable, to pool: inout OutputPool) {
-        guard let chunk = unsafe keyed[key] else { return }
+        guard let chunk = unsafe extras?.keyed[key] else { return }
         byteCount -= unsafe chunk.byteCount
         unsafe forgetKey(of: chunk)
         unsafe unlink(chunk)
@@ -228,17 +225,30 @@ struct OutputQueue: ~Copyable {
     private mutating func forgetKey(of chunk: OutputChunkPointer) {
         guard let key = unsafe chunk.pointee.key else { return }
         unsafe chunk.pointee.key = nil
-        unsafe keyed[key] = nil
+        unsafe extras?.keyed[key] = nil
+    }
+
+    // MARK: What few have
+
+    private var waitingPong: OutputChunkPointer? { unsafe extras?.waitingPong }
+
+    private mutating func withExtras<Result>(_ body: (OutputExtras) -> Result) -> Result {
+        let extras = extras ?? OutputExtras()
+        self.extras = extras
+        return body(extras)
     }
 
     // MARK: The list
+
+    /// The last chunk is the one before the first.
+    private var tail: OutputChunkPointer? { unsafe head?.pointee.previous }
 
     private mutating func link(_ chunk: OutputChunkPointer) {
         if let tail = unsafe tail {
             unsafe link(chunk, behind: tail)
         } else {
             unsafe head = chunk
-            unsafe tail = chunk
+            unsafe chunk.pointee.previous = chunk
         }
     }
 
@@ -247,25 +257,17 @@ struct OutputQueue: ~Copyable {
         unsafe chunk.pointee.previous = other
         unsafe chunk.pointee.next = next
         unsafe other.pointee.next = chunk
-        if let next = unsafe next {
-            unsafe next.pointee.previous = chunk
-        } else {
-            unsafe tail = chunk
-        }
+        unsafe (next ?? head)?.pointee.previous = chunk
     }
 
     private mutating func unlink(_ chunk: OutputChunkPointer) {
         let (previous, next) = unsafe (chunk.pointee.previous, chunk.pointee.next)
-        if let previous = unsafe previous {
-            unsafe previous.pointee.next = next
-        } else {
+        if unsafe chunk == head {
             unsafe head = next
-        }
-        if let next = unsafe next {
-            unsafe next.pointee.previous = previous
         } else {
-            unsafe tail = previous
+            unsafe previous?.pointee.next = next
         }
+        unsafe (next ?? head)?.pointee.previous = previous
     }
 
     /// The last chunk if the frame fits behind its frames, else a new one.
@@ -299,4 +301,14 @@ struct OutputQueue: ~Copyable {
         unsafe link(larger)
         return unsafe larger
     }
+}
+
+/// What few queues have: the others need no room for it.
+@safe
+private final class OutputExtras {
+    /// The chunk that holds a pong nobody has begun to send.
+    var waitingPong: OutputChunkPointer?
+    /// The chunks of messages with a key that nobody has begun to send.
+    var keyed: [AnyHashable: OutputChunkPointer] = unsafe [:]
+    var maskingKeys: RandomBytes?
 }
