@@ -36,25 +36,25 @@ extension WebSocketConnection {
     @discardableResult
     public func sendUTF(_ text: String) -> SendResult {
         var text = text
-        return text.withUTF8 { unsafe owner.send(.text, UnsafeRawBufferPointer($0), on: self) }
+        return text.withUTF8 { unsafe context.send(.text, UnsafeRawBufferPointer($0), on: self) }
     }
 
     /// Sends a binary message.
     @discardableResult
     public func sendBytes(_ bytes: [UInt8]) -> SendResult {
-        unsafe bytes.withUnsafeBytes { unsafe owner.send(.binary, $0, on: self) }
+        unsafe bytes.withUnsafeBytes { unsafe context.send(.binary, $0, on: self) }
     }
 
     /// Sends a binary message; the bytes are borrowed for the call.
     @discardableResult
     public func sendBytes(_ bytes: Span<UInt8>) -> SendResult {
-        unsafe bytes.withUnsafeBytes { unsafe owner.send(.binary, $0, on: self) }
+        unsafe bytes.withUnsafeBytes { unsafe context.send(.binary, $0, on: self) }
     }
 
     /// Sends a message that was received, on this or on another connection, as it is.
     @discardableResult
     public func send(_ message: borrowing WebSocketMessage) -> SendResult {
-        unsafe owner.send(message.kind == .text ? .text : .binary, message.bytes, on: self)
+        unsafe context.send(message.kind == .text ? .text : .binary, message.bytes, on: self)
     }
 
     // MARK: Messages with a key
@@ -95,13 +95,13 @@ extension WebSocketConnection {
     /// Sends a ping with at most 125 bytes; of more, the first 125.
     @discardableResult
     public func ping(_ payload: [UInt8] = []) -> SendResult {
-        unsafe payload.prefix(125).withUnsafeBytes { unsafe owner.send(.ping, $0, on: self) }
+        unsafe payload.prefix(125).withUnsafeBytes { unsafe context.send(.ping, $0, on: self) }
     }
 
     /// Sends an unsolicited pong, RFC 6455 §5.5.3, with at most 125 bytes; of more, the first 125.
     @discardableResult
     public func pong(_ payload: [UInt8] = []) -> SendResult {
-        unsafe payload.prefix(125).withUnsafeBytes { unsafe owner.send(.pong, $0, on: self) }
+        unsafe payload.prefix(125).withUnsafeBytes { unsafe context.send(.pong, $0, on: self) }
     }
 
     /// How many bytes wait because the peer has not read what was sent before.

@@ -67,7 +67,9 @@ public final class WebSocketConnection {
 
     /// Nil once the connection is over: they are let go with whatever they hold, which may be the
     /// connection itself, and none is taken any more.
-    var handlers: Handlers? = Handlers()
+    var handlers: Handlers? = Handlers() {
+        didSet { context.owner.handlersChanged() }
+    }
 
     /// A connection that was accepted, or that we open where there is no socket yet.
     init(socket: Int32, slot: UInt32, generation: UInt32, context: ConnectionContext, now: Instant)
@@ -266,6 +268,9 @@ public final class WebSocketConnection {
 /// What a connection asks of the worker that it belongs to.
 @WorkerActor
 protocol WebSocketOwner: AnyObject {
+    /// What a connection wants to hear of is another thing than before.
+    func handlersChanged()
+
     func send(
         _ opcode: Opcode,
         _ payload: UnsafeRawBufferPointer,

@@ -38,6 +38,17 @@ final class ConnectionContext {
         role = .client
     }
 
+    /// Sends as its owner does; a call of its own, since in place of it the owner would be retained
+    /// for every message.
+    @inline(never)
+    func send(
+        _ opcode: Opcode,
+        _ payload: UnsafeRawBufferPointer,
+        on connection: WebSocketConnection
+    ) -> SendResult {
+        unsafe owner.send(opcode, payload, on: connection)
+    }
+
     /// Names that are the same for many are kept once.
     func names(remoteAddress: String?, protocol subprotocol: String?) -> PeerNames? {
         guard remoteAddress != nil || subprotocol != nil else { return nil }

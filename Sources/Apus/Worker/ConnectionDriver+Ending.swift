@@ -9,6 +9,9 @@ import Logging
 // MARK: What connections ask of their worker
 
 extension ConnectionDriver: WebSocketOwner where Ring: ~Copyable {
+    func handlersChanged() {
+        handlersVersion &+= 1
+    }
 
     /// The application closes: our Close goes out, the peer's is awaited.
     func close(_ webSocket: WebSocketConnection, _ code: CloseCode?, reason: String) {

@@ -69,6 +69,9 @@ extension ConnectionDriver where Ring: ~Copyable {
         readingSlot = connection.slot
         var span = unsafe MutableSpan<UInt8>(_unsafeBytes: bytes)
         var position = start
+        // Loaded once, for every load is a retain, and again if a handler sets another one.
+        var handler = webSocket.handlers?.message
+        var version = handlersVersion
         repeat {
             webSocket.receive(&span, from: &position, into: &batch.value, at: now)
             while let action = webSocket.machine.value.nextAction(
@@ -76,7 +79,18 @@ extension ConnectionDriver where Ring: ~Copyable {
                 in: span.span,
                 at: now
             ) {
-                unsafe perform(action, with: bytes, for: webSocket, on: connection)
+                if case .message(let part) = action, part.isFirst, part.isLast,
+                    part.payload.place == .received, assemblesFragments
+                {
+                    let memory = unsafe UnsafeRawBufferPointer(rebasing: bytes[part.payload.range])
+                    unsafe deliver(part.kind, memory, to: handler, of: webSocket, on: connection)
+                } else {
+                    unsafe perform(action, with: bytes, for: webSocket, on: connection)
+                }
+                if version != handlersVersion {
+                    handler = webSocket.handlers?.message
+                    version = handlersVersion
+                }
             }
         } while position < span.count && !batch.value.isHeld
         readingSlot = .max
@@ -136,7 +150,7 @@ extension ConnectionDriver where Ring: ~Copyable {
         appendPong(payload, on: connection)
     }
 
-    /// A message that lies whole in the receive buffer is lent; others are put together first.
+    /// A part of a message: handed on as it is, or put together with the others.
     private func deliver(
         _ part: MessagePart,
         of bytes: UnsafeMutableRawBufferPointer,
@@ -147,10 +161,6 @@ extension ConnectionDriver where Ring: ~Copyable {
             let memory = unsafe UnsafeRawBufferPointer(rebasing: bytes[part.payload.range])
             guard assemblesFragments else {
                 unsafe deliver(part, memory, to: webSocket, on: connection)
-                return
-            }
-            if part.isFirst, part.isLast {
-                unsafe deliver(part.kind, memory, to: webSocket, on: connection)
                 return
             }
             webSocket.withExtras {
@@ -164,18 +174,25 @@ extension ConnectionDriver where Ring: ~Copyable {
         guard part.isLast else { return }
         // Taken out first: the handler may end the connection, and that frees what it holds.
         var assembly = webSocket.takeAssembly()
-        unsafe deliver(part.kind, assembly.bytes, to: webSocket, on: connection)
+        unsafe deliver(
+            part.kind,
+            assembly.bytes,
+            to: webSocket.handlers?.message,
+            of: webSocket,
+            on: connection
+        )
         assembly.removeAll(to: &messageBuffers.value)
     }
 
     private func deliver(
         _ kind: MessageKind,
         _ memory: UnsafeRawBufferPointer,
-        to webSocket: WebSocketConnection,
+        to handler: (@WorkerActor (borrowing WebSocketMessage) throws -> Void)?,
+        of webSocket: WebSocketConnection,
         on connection: Connection
     ) {
         counters.messagesReceived += 1
-        guard let handler = webSocket.handlers?.message else { return }
+        guard let handler else { return }
         do {
             try handler(unsafe WebSocketMessage(kind: kind, borrowing: memory))
         } catch {

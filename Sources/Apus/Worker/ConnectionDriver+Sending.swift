@@ -18,16 +18,14 @@ extension ConnectionDriver where Ring: ~Copyable {
         _ payload: UnsafeRawBufferPointer,
         on webSocket: WebSocketConnection
     ) -> SendResult {
-        guard let connection = webSocket.transport, connection.stage == .open,
-            webSocket.machine.value.isOpen
-        else { return .closed }
+        guard webSocket.stage == .open, webSocket.machine.value.isOpen else { return .closed }
         if webSocket.openMessage != .none || payload.count > fragmentByteCountMax,
             !opcode.isControl
         {
-            return unsafe sendFragments(opcode, payload, on: webSocket, connection)
+            return unsafe sendFragments(opcode, payload, on: webSocket, webSocket)
         }
         let header = FrameHeader(opcode: opcode, payloadByteCount: UInt64(payload.count))
-        return unsafe send(header, payload, on: webSocket, connection)
+        return unsafe send(header, payload, on: webSocket, webSocket)
     }
 
     /// A frame that may come where it does.

@@ -50,6 +50,8 @@ final class ConnectionDriver<Ring: RingVerbs & ~Copyable> {
     let randomBytes = RandomBytes()
     /// What the bytes that are being read hold; one is enough, since reading them is never nested.
     let batch = Pinned(ReceivedBatch())
+    /// How often handlers were set: who has loaded one sees by it whether that is still the one.
+    var handlersVersion = 0
     /// The slot of the connection whose bytes are being read; an impossible one for none.
     var readingSlot = UInt32.max
 
