@@ -82,15 +82,28 @@ void apus_ring_connect(apus_ring *ring, int socket, const void *address, size_t 
     io_uring_sqe_set_data64(entry, tag);
 }
 
+static void into_ring_buffer(struct io_uring_sqe *entry, uint64_t tag) {
+    io_uring_sqe_set_flags(entry, IOSQE_BUFFER_SELECT);
+    entry->buf_group = APUS_BUFFER_GROUP;
+    io_uring_sqe_set_data64(entry, tag);
+}
+
 void apus_ring_receive(apus_ring *ring, int socket, uint64_t tag) {
     struct io_uring_sqe *entry = next_entry(ring);
     if (entry == NULL) {
         return;
     }
     io_uring_prep_recv_multishot(entry, socket, NULL, 0, 0);
-    io_uring_sqe_set_flags(entry, IOSQE_BUFFER_SELECT);
-    entry->buf_group = APUS_BUFFER_GROUP;
-    io_uring_sqe_set_data64(entry, tag);
+    into_ring_buffer(entry, tag);
+}
+
+void apus_ring_receive_once(apus_ring *ring, int socket, uint64_t tag) {
+    struct io_uring_sqe *entry = next_entry(ring);
+    if (entry == NULL) {
+        return;
+    }
+    io_uring_prep_recv(entry, socket, NULL, 0, 0);
+    into_ring_buffer(entry, tag);
 }
 
 void apus_ring_send(apus_ring *ring, int socket, const void *bytes, size_t size, uint64_t tag) {

@@ -15,6 +15,8 @@ package struct OperationTag: Equatable, Sendable {
         case readable
         case cancel
         case connect
+        /// Something to receive, on a connection; ``readable`` is for the worker's own descriptors.
+        case arrival
     }
 
     /// Generations count modulo this.

@@ -92,6 +92,10 @@ extension Ring: RingVerbs {
         unsafe apus_ring_receive(ring, socket, tag.rawValue)
     }
 
+    package func receiveOnce(on socket: Int32, tag: OperationTag) {
+        unsafe apus_ring_receive_once(ring, socket, tag.rawValue)
+    }
+
     package func send(_ bytes: UnsafeRawBufferPointer, on socket: Int32, tag: OperationTag) {
         precondition(bytes.count <= Self.sendByteCountMax, "a send of \(bytes.count) bytes")
         unsafe apus_ring_send(ring, socket, bytes.baseAddress, bytes.count, tag.rawValue)

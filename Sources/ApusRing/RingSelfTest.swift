@@ -247,7 +247,7 @@ private struct SelfTest {
             isReadable = true
         case .send:
             sendResult = completion.result
-        case .writable, .cancel, nil:
+        case .writable, .cancel, .arrival, nil:
             break
         }
     }

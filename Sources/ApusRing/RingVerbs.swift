@@ -23,6 +23,9 @@ package protocol RingVerbs: ~Copyable {
     /// It ended, and must be armed again or given up, when a completion has no `hasMore`.
     func receive(on socket: Int32, tag: OperationTag)
 
+    /// Receives into one of the ring's buffers, once: its completion brings what there is.
+    func receiveOnce(on socket: Int32, tag: OperationTag)
+
     /// Sends with the next ``wait(nanosecondsMax:)``.
     ///
     /// The bytes must stay where they are until that wait returns; by then the send was carried
@@ -33,7 +36,7 @@ package protocol RingVerbs: ~Copyable {
     /// Completes once when the socket takes bytes again.
     func awaitWritable(_ socket: Int32, tag: OperationTag)
 
-    /// Completes once when the descriptor (a signalfd, an eventfd, a pipe) has something to read.
+    /// Completes once when the descriptor has something to read, or its end.
     func awaitReadable(_ descriptor: Int32, tag: OperationTag)
 
     /// Asks to end the operation with that tag; both complete.

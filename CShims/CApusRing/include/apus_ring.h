@@ -109,6 +109,9 @@ void apus_ring_connect(apus_ring *ring, int socket, const void *address, size_t 
 /* Receives into the ring's buffers until a completion without has_more (multishot). */
 void apus_ring_receive(apus_ring *ring, int socket, uint64_t tag);
 
+/* Receives into one of the ring's buffers, once. */
+void apus_ring_receive_once(apus_ring *ring, int socket, uint64_t tag);
+
 /*
  * Sends `size` bytes (up to APUS_SEND_SIZE_MAX) without blocking while the operation is handed in,
  * at the latest in the next wait; they must stay until that wait returns. A completion comes, in

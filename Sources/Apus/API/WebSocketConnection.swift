@@ -38,8 +38,10 @@ public final class WebSocketConnection {
     var pauses = ReadPauses()
     /// The operations in flight; the descriptor outlives them all.
     var operationCount: UInt8 = 0
+    /// Whether an operation is in flight that brings bytes, or tells of them.
     var isReceiving = false
     var isCancelingReceive = false
+    var quiet = Quiet.no
     var isAwaitingWritable = false
     /// Whether output had to wait since the application was last told that all has gone out.
     var hasWaited = false

@@ -51,6 +51,16 @@ extension Connection {
         static let byApplication: ReadPauses = [.application, .reader, .broadcast]
     }
 
+    /// Whether nothing but control frames has come for long, and how it is received from if so.
+    enum Quiet {
+        /// By the operation that brings bytes as they come, and takes the most memory.
+        case no
+        /// Not at all: the kernel tells when there is something.
+        case polling
+        /// Once, since there is something.
+        case reading
+    }
+
     func tag(_ kind: OperationTag.Kind) -> OperationTag {
         OperationTag(kind, generation: generation, slot: slot)
     }

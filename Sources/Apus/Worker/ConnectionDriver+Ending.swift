@@ -175,11 +175,16 @@ extension ConnectionDriver where Ring: ~Copyable {
 
     // MARK: Time
 
+    /// A ping takes memory until it is sent: those of thousands that opened together go out in
+    /// several turns.
+    var timersPerTurnMax: Int { 64 }
+
     /// Asks every connection whose deadline has come, after a wait that brought so many completions.
     func fireTimers(after completionCount: Int) {
         if let deadline = drain?.deadline, deadline <= now { cutAll() }
         guard !isCatchingUp(completionCount) else { return }
-        while let slot = deadlines.popDue(at: now) {
+        for _ in 0..<timersPerTurnMax {
+            guard let slot = deadlines.popDue(at: now) else { return }
             guard let connection = table.connection(in: slot) else { continue }
             switch connection.stage {
             case .opening: openingTimedOut(connection)
@@ -221,6 +226,7 @@ extension ConnectionDriver where Ring: ~Copyable {
         case .sendPing(let until):
             appendControl(.ping, [], on: connection)
             deadlines.set(until, slot: slot)
+            becomeQuiet(connection)
         case .keepaliveTimedOut:
             counters.keepaliveTimeouts += 1
             drop(webSocket, reason: "no answer to a ping")

@@ -17,6 +17,7 @@ extension ConnectionDriver where Ring: ~Copyable {
         if !completion.hasMore {
             connection.isReceiving = false
             connection.isCancelingReceive = false
+            messageCountBefore = counters.messagesReceived
         }
         if completion.result > 0 {
             unsafe take(completion.bytes, from: connection)
@@ -293,7 +294,13 @@ extension ConnectionDriver where Ring: ~Copyable {
     func armReceive(on connection: Connection) {
         connection.isReceiving = true
         beganOperation(on: connection)
-        ring.receive(on: connection.socket, tag: connection.tag(.receive))
+        if staysQuiet(connection) {
+            connection.quiet = .polling
+            ring.awaitReadable(connection.socket, tag: connection.tag(.arrival))
+        } else {
+            connection.quiet = .no
+            ring.receive(on: connection.socket, tag: connection.tag(.receive))
+        }
     }
 
     /// Arms or ends the receive so that it is as the connection wants it.
@@ -303,9 +310,7 @@ extension ConnectionDriver where Ring: ~Copyable {
         } else if connection.isReceiving, !connection.isCancelingReceive,
             connection.stage == .open || connection.stage == .opening
         {
-            connection.isCancelingReceive = true
-            beganOperation(on: connection)
-            ring.cancel(connection.tag(.receive), tag: connection.tag(.cancel))
+            cancelReceive(on: connection)
         }
     }
 

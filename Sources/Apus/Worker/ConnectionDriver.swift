@@ -19,6 +19,7 @@ import Logging
 /// | send       | ``settleSends(_:)``    | what was not taken waits for writability          |
 /// | writable   | ``becameWritable(_:)`` | the queue goes out                                |
 /// | cancel     | ``canceled(_:)``       | nothing                                           |
+/// | arrival    | ``arrived(_:)``        | a quiet connection is received from, once         |
 /// | connect    | ``connected(_:)``      | a client's request; the next address              |
 @WorkerActor
 final class ConnectionDriver<Ring: RingVerbs & ~Copyable> {
@@ -57,6 +58,9 @@ final class ConnectionDriver<Ring: RingVerbs & ~Copyable> {
 
     /// The time of this turn.
     var now: Instant
+
+    /// How many messages had come before the receive that ended last.
+    var messageCountBefore = 0
 
     /// Connections that have output to flush this turn.
     var dirty: [Connection] = []
@@ -153,6 +157,7 @@ final class ConnectionDriver<Ring: RingVerbs & ~Copyable> {
         case .cancel: canceled(completion)
         case .send: break  // settled before the others
         case .connect: connected(completion)
+        case .arrival: arrived(completion)
         case .readable, nil: counters.staleCompletions += 1
         }
     }

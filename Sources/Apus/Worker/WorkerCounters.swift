@@ -31,6 +31,8 @@ struct WorkerCounters {
     var protocolViolations = 0
     var keepaliveTimeouts = 0
     var closeTimeouts = 0
+    /// How often a connection was silent for so long that it is polled.
+    var connectionsQuieted = 0
     var sendQueueOverflows = 0
     var messagesDropped = 0
     var broadcastsSent = 0
@@ -76,6 +78,7 @@ extension ConnectionDriver where Ring: ~Copyable {
             ("protocol_violations", counters.protocolViolations),
             ("keepalive_timeouts", counters.keepaliveTimeouts),
             ("close_timeouts", counters.closeTimeouts),
+            ("connections_quieted", counters.connectionsQuieted),
             ("send_queue_overflows", counters.sendQueueOverflows),
             ("messages_dropped", counters.messagesDropped),
             ("broadcasts_sent", counters.broadcastsSent),

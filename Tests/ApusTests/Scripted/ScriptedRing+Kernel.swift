@@ -47,12 +47,13 @@ extension ScriptedRing {
                 }
                 guard let socket = sockets[descriptor], socket.connecting == tag else { continue }
                 connect(socket, to: copy)
-            case .receive(let descriptor, let tag):
+            case .receive(let descriptor, let tag, let isOnce):
                 sockets[descriptor]?.receiving = tag
+                sockets[descriptor]?.isReceivingOnce = isOnce
             case .writable(let descriptor, let tag):
                 sockets[descriptor]?.waitingForWritable = tag
-            case .readable:
-                break
+            case .readable(let descriptor, let tag):
+                sockets[descriptor]?.waitingForReadable = tag
             case .send(let descriptor, let bytes, let copy, let tag):
                 guard let socket = sockets[descriptor] else {
                     misuse("\(descriptor) was closed before its send was handed in")
@@ -126,6 +127,7 @@ extension ScriptedRing {
             return
         }
         if cancelConnect(target, answeringTo: tag) { return }
+        if cancelPoll(target, answeringTo: tag) { return }
         let found = sockets.values.first { $0.receiving == target }
         guard let socket = found else {
             post(Completion(withoutBytes: tag, -ENOENT))
@@ -141,6 +143,30 @@ extension ScriptedRing {
         } else {
             post(Completion(withoutBytes: target, -ECANCELED))
         }
+    }
+
+    /// Ends a poll, unless the cancel comes too late; whether there was one.
+    private func cancelPoll(_ target: OperationTag, answeringTo tag: OperationTag) -> Bool {
+        guard let socket = sockets.values.first(where: { $0.waitingForReadable == target }) else {
+            return false
+        }
+        if random.chance(faults.untrueCancels), socket.isReadable {
+            post(Completion(withoutBytes: tag, -EALREADY))
+            return true
+        }
+        post(Completion(withoutBytes: tag, 0))
+        socket.waitingForReadable = nil
+        end(target, of: socket)
+        post(Completion(withoutBytes: target, -ECANCELED))
+        return true
+    }
+
+    private func completePoll(of socket: VirtualSocket) {
+        guard let tag = socket.waitingForReadable, socket.isReadable else { return }
+        socket.waitingForReadable = nil
+        end(tag, of: socket)
+        let isBroken = socket.brokenBy != nil
+        batch.append(Completion(withoutBytes: tag, isBroken ? POLLIN | POLLERR : POLLIN))
     }
 
     /// Into this wait's batch, or with a fault sometimes into the next one's.
@@ -178,6 +204,7 @@ extension ScriptedRing {
                     continue
                 }
                 completeConnect(of: socket)
+                completePoll(of: socket)
                 completeReceive(of: socket)
                 completeWritable(of: socket)
             }
@@ -217,7 +244,8 @@ extension ScriptedRing {
             } else if random.chance(faults.refusedReceives) {
                 end(-[ENOBUFS, EAGAIN, EINTR][random.upTo(3) - 1])
             } else {
-                let hasMore = !random.chance(faults.droppedHasMore)
+                let hasMore =
+                    !socket.isReceivingOnce && !random.chance(faults.droppedHasMore)
                 if !hasMore {
                     socket.receiving = nil
                     self.end(tag, of: socket)

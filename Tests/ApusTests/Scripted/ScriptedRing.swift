@@ -17,10 +17,10 @@ final class ScriptedRing: RingVerbs {
     enum Submission {
         case accept(listener: Int32, OperationTag)
         case connect(Int32, UnsafeRawBufferPointer, [UInt8], OperationTag)
-        case receive(Int32, OperationTag)
+        case receive(Int32, OperationTag, isOnce: Bool)
         case send(Int32, UnsafeRawBufferPointer, [UInt8], OperationTag)
         case writable(Int32, OperationTag)
-        case readable(OperationTag)
+        case readable(Int32, OperationTag)
         case cancel(OperationTag, OperationTag)
     }
 
@@ -92,6 +92,7 @@ final class ScriptedRing: RingVerbs {
     var sentNowAddresses: [[UInt]] = []
     var cancelCount = 0
     var receiveCount = 0
+    var pollCount = 0
     var acceptCount = 0
 
     /// Told of the first few misuses: one mistake often brings many.
@@ -159,15 +160,31 @@ final class ScriptedRing: RingVerbs {
     }
 
     func receive(on socket: Int32, tag: OperationTag) {
+        receive(on: socket, tag: tag, isOnce: false)
+    }
+
+    func receiveOnce(on socket: Int32, tag: OperationTag) {
+        receive(on: socket, tag: tag, isOnce: true)
+    }
+
+    private func receive(on socket: Int32, tag: OperationTag, isOnce: Bool) {
         guard let open = open(socket, for: "receive") else { return }
         receiveCount += 1
-        let isPrepared = submissions.contains {
-            if case .receive(socket, _) = $0 { true } else { false }
-        }
-        if open.receiving != nil || isPrepared { misuse("two receives on \(socket)") }
+        if isReceivedFrom(open) { misuse("two receives on \(socket)") }
         open.operationCount += 1
         open.lastTag = tag
-        submissions.append(.receive(socket, tag))
+        submissions.append(.receive(socket, tag, isOnce: isOnce))
+    }
+
+    /// Whether an operation brings its bytes, or tells of them.
+    private func isReceivedFrom(_ socket: VirtualSocket) -> Bool {
+        let isPrepared = submissions.contains {
+            switch $0 {
+            case .receive(socket.descriptor, _, isOnce: _), .readable(socket.descriptor, _): true
+            default: false
+            }
+        }
+        return isPrepared || socket.receiving != nil || socket.waitingForReadable != nil
     }
 
     func send(_ bytes: UnsafeRawBufferPointer, on socket: Int32, tag: OperationTag) {
@@ -185,7 +202,12 @@ final class ScriptedRing: RingVerbs {
     }
 
     func awaitReadable(_ descriptor: Int32, tag: OperationTag) {
-        submissions.append(.readable(tag))
+        pollCount += 1
+        if let socket = sockets[descriptor] {
+            if isReceivedFrom(socket) { misuse("two receives on \(descriptor)") }
+            socket.operationCount += 1
+        }
+        submissions.append(.readable(descriptor, tag))
     }
 
     func cancel(_ target: OperationTag, tag: OperationTag) {
@@ -323,7 +345,8 @@ final class ScriptedRing: RingVerbs {
     /// The kernel forgets the operations that have had their last word.
     private func copyOut() {
         for completion in batch where !completion.hasMore {
-            let isOfSocket = [.receive, .writable, .connect].contains(completion.tag.kind)
+            let kinds: [OperationTag.Kind] = [.receive, .arrival, .writable, .connect]
+            let isOfSocket = completion.tag.kind.map(kinds.contains) ?? false
             guard isOfSocket, let socket = ended[completion.tag.rawValue]?.popLast() else {
                 continue
             }

@@ -39,6 +39,9 @@ final class VirtualSocket {
     var isClosed = false
 
     var receiving: OperationTag?
+    /// Whether its receive ends with its first completion.
+    var isReceivingOnce = false
+    var waitingForReadable: OperationTag?
     /// What its last receive was tagged with.
     var lastTag: OperationTag?
     var waitingForWritable: OperationTag?
@@ -46,6 +49,10 @@ final class VirtualSocket {
     var operationCount = 0
     /// Until when nothing is heard of it.
     var stalledUntil: UInt64 = 0
+
+    var isReadable: Bool {
+        !inbound.isEmpty || peerHasEnded || isShut || brokenBy != nil
+    }
 
     var isWritable: Bool {
         isShut || brokenBy != nil || outbound.count < outboundByteCountMax
