@@ -6,7 +6,7 @@ import Testing
 
 @Suite struct OperationTags {
     @Test(arguments: [
-        OperationTag.Kind.accept, .receive, .send, .writable, .readable, .cancel, .connect,
+        OperationTag.Kind.accept, .receive, .send, .writable, .readable, .cancel, .connect, .arrival,
     ])
     func `tag keeps operation, generation and slot apart`(kind: OperationTag.Kind) {
         for generation: UInt32 in [0, 1, 0x00_ff00, OperationTag.generationCount - 1] {
@@ -20,7 +20,7 @@ import Testing
         }
     }
 
-    @Test(arguments: [0, 8 << 56, UInt64.max])
+    @Test(arguments: [0, 9 << 56, UInt64.max])
     func `value that was never handed out has no operation`(rawValue: UInt64) {
         #expect(OperationTag(rawValue: rawValue).kind == nil)
     }
