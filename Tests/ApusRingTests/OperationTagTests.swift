@@ -6,7 +6,8 @@ import Testing
 
 @Suite struct OperationTags {
     @Test(arguments: [
-        OperationTag.Kind.accept, .receive, .send, .writable, .readable, .cancel, .connect, .arrival,
+        OperationTag.Kind.accept, .receive, .send, .writable, .readable, .cancel, .connect,
+        .arrival,
     ])
     func `tag keeps operation, generation and slot apart`(kind: OperationTag.Kind) {
         for generation: UInt32 in [0, 1, 0x00_ff00, OperationTag.generationCount - 1] {
