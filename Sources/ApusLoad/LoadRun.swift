@@ -2,11 +2,31 @@
 // SPDX-License-Identifier: Apache-2.0
 
 /// What a process that carries out a plan has to say while it runs, and must ask.
+///
+/// Nothing here blocks, so connections are served all the time.
 protocol LoadObserver: AnyObject {
     /// Connections that are open now and messages so far; a few times a second.
     func progressed(openConnections: Int, messages: UInt64)
 
-    /// All connections are open or have failed; returns when the warm-up begins, by
-    /// `CLOCK_MONOTONIC` in nanoseconds, the same for all processes.
-    func allConnected() -> UInt64
+    /// All connections are open or have failed; said once.
+    func allConnected(openConnections: Int)
+
+    /// When the warm-up begins, by `CLOCK_MONOTONIC` in nanoseconds and the same for all processes.
+    ///
+    /// Asked every few milliseconds after `allConnected`, until it is known.
+    func startTime() -> UInt64?
+
+    /// Whether the run is to end now, with what was measured so far.
+    ///
+    /// Asked a few times a second, also while connections are being opened.
+    func isToEnd() -> Bool
+}
+
+/// Why a plan cannot be carried out at all.
+struct LoadFailure: Error, Codable {
+    /// Of sysexits, which the command ends with.
+    var exitCode: Int32
+
+    /// What, why, and how to cure it, in one line.
+    var message: String
 }
