@@ -103,10 +103,15 @@ let package = Package(
                 logging, httpTypes,
             ]
         ),
+        // What the two commands have in common: quantities, failures, what the kernel says.
+        module(
+            "ApusCommandLine",
+            dependencies: ["ApusProtocol", "CApusSystem", argumentParser]
+        ),
         .executableTarget(
             name: "ApusCommand",
             dependencies: [
-                "Apus", "ApusProtocol", "ApusRing", "CApusSystem",
+                "Apus", "ApusCommandLine", "ApusProtocol", "ApusRing", "CApusSystem",
                 argumentParser, logging, httpTypes,
             ],
             swiftSettings: swiftSettings
@@ -115,7 +120,8 @@ let package = Package(
         .executableTarget(
             name: "ApusLoad",
             dependencies: [
-                "ApusCodec", "ApusProtocol", "ApusRing", "CApusSystem", argumentParser, histogram,
+                "ApusCodec", "ApusCommandLine", "ApusProtocol", "ApusRing", "CApusSystem",
+                argumentParser, histogram,
             ],
             swiftSettings: swiftSettings
         ),

@@ -1,6 +1,7 @@
 // This source file is part of the Apus project
 // SPDX-License-Identifier: Apache-2.0
 
+import ApusCommandLine
 import ApusRing
 import ArgumentParser
 

@@ -1,8 +1,8 @@
 // This source file is part of the Apus project
 // SPDX-License-Identifier: Apache-2.0
 
+import ApusCommandLine
 import ArgumentParser
-import CApusSystem
 import Glibc
 import Logging
 
@@ -51,10 +51,11 @@ struct StandardErrorLog: LogHandler {
         var line: String
         switch format {
         case .text:
-            line = "\(Self.time()) \(event.level.rawValue) \(Self.escaped("\(event.message)"))"
+            line =
+                "\(WallClock.timestamp) \(event.level.rawValue) \(Self.escaped("\(event.message)"))"
             for (key, value) in values { line += " \(key)=\(Self.quoted(value))" }
         case .json:
-            line = "{\"time\":\"\(Self.time())\",\"level\":\"\(event.level.rawValue)\""
+            line = "{\"time\":\"\(WallClock.timestamp)\",\"level\":\"\(event.level.rawValue)\""
             line += ",\"logger\":\"\(label)\",\"message\":\"\(Self.escaped("\(event.message)"))\""
             for (key, value) in values {
                 line += ",\"\(Self.escaped(key))\":\"\(Self.escaped(value))\""
@@ -64,18 +65,6 @@ struct StandardErrorLog: LogHandler {
         line += "\n"
         // Nowhere is left to report to if standard error does not take it.
         line.withUTF8 { _ = unsafe write(STDERR_FILENO, $0.baseAddress, $0.count) }
-    }
-
-    /// Now, as RFC 3339 has it, in UTC and to the second.
-    private static func time() -> String {
-        var seconds = time_t(apus_clock_wall())
-        var parts = unsafe tm()
-        unsafe gmtime_r(&seconds, &parts)
-        return unsafe withUnsafeTemporaryAllocation(of: CChar.self, capacity: 32) { text in
-            guard let start = text.baseAddress else { return "" }
-            unsafe strftime(start, text.count, "%Y-%m-%dT%H:%M:%SZ", &parts)
-            return unsafe String(cString: start)
-        }
     }
 
     private static func quoted(_ value: String) -> String {
@@ -105,14 +94,5 @@ struct StandardErrorLog: LogHandler {
             }
         }
         return text
-    }
-}
-
-/// Lines for whoever waits for them: each is written at once.
-enum StandardOutput {
-    static func write(_ line: String) {
-        var line = line + "\n"
-        // A closed standard output is the operator's choice; serving goes on.
-        line.withUTF8 { _ = unsafe Glibc.write(STDOUT_FILENO, $0.baseAddress, $0.count) }
     }
 }

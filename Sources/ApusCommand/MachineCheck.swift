@@ -1,9 +1,9 @@
 // This source file is part of the Apus project
 // SPDX-License-Identifier: Apache-2.0
 
+import ApusCommandLine
 import ApusRing
 import CApusSystem
-import Glibc
 
 /// What this machine offers to the server, and what limits how many connections it can hold.
 struct MachineCheck {
@@ -84,9 +84,6 @@ struct MachineCheck {
     private static func limits() -> [Finding] {
         var descriptors: UInt64 = 0
         _ = unsafe apus_limit_descriptors(&descriptors)
-        let ports = numbers(in: "/proc/sys/net/ipv4/ip_local_port_range")
-        let portCount = ports.count == 2 ? ports[1] - ports[0] + 1 : 0
-        let memory = memoryAvailable()
         return [
             Finding(
                 "cores",
@@ -106,45 +103,21 @@ struct MachineCheck {
             ),
             Finding(
                 "local_ports",
-                .number(portCount),
+                .number(SystemFile.localPortCount),
                 "connections from one client address to one port"
                     + " (net.ipv4.ip_local_port_range)"
             ),
             Finding(
                 "memory_available",
-                .number(memory),
+                .number(SystemFile.memoryAvailable),
                 "bytes; an idle connection takes about 6 KiB, most of it the kernel's"
             ),
             Finding(
                 "congestion_control",
-                .text(text(in: "/proc/sys/net/ipv4/tcp_congestion_control")),
+                .text(SystemFile.text("/proc/sys/net/ipv4/tcp_congestion_control") ?? ""),
                 "bbr paces large messages; cubic and reno do not"
             ),
         ]
-    }
-
-    private static func memoryAvailable() -> Int {
-        for line in text(in: "/proc/meminfo").split(separator: "\n")
-        where line.hasPrefix("MemAvailable:") {
-            return line.split(separator: " ").compactMap { Int($0) }.first.map { $0 * 1024 } ?? 0
-        }
-        return 0
-    }
-
-    private static func numbers(in path: String) -> [Int] {
-        text(in: path).split(whereSeparator: \.isWhitespace).compactMap { Int($0) }
-    }
-
-    /// The start of a small file; empty where it cannot be read.
-    private static func text(in path: String) -> String {
-        let descriptor = unsafe open(path, O_RDONLY | O_CLOEXEC)
-        guard descriptor >= 0 else { return "" }
-        defer { apus_descriptor_close(descriptor) }
-        let bytes = unsafe [UInt8](unsafeUninitializedCapacity: 4096) { buffer, count in
-            count = unsafe max(0, Int(apus_descriptor_read(descriptor, buffer.baseAddress, 4096)))
-        }
-        let text = String(decoding: bytes, as: UTF8.self)
-        return String(text.reversed().drop { $0.isWhitespace }.reversed())
     }
 
     // MARK: Printing

@@ -19,9 +19,15 @@ IMPORTS = {
         "ApusCodec", "ApusProtocol", "ApusRing", "ApusSupervisor", "CApusSystem",
         "Glibc", "HTTPTypes", "Logging", "Synchronization",
     },
+    "ApusCommandLine": {"ApusProtocol", "CApusSystem", "ArgumentParser", "Glibc"},
     "ApusCommand": {
-        "Apus", "ApusProtocol", "ApusRing", "CApusSystem",
+        "Apus", "ApusCommandLine", "ApusProtocol", "ApusRing", "CApusSystem",
         "ArgumentParser", "Glibc", "HTTPTypes", "Logging",
+    },
+    # Foundation is for its command alone, which waits; the engine does without.
+    "ApusLoad": {
+        "ApusCodec", "ApusCommandLine", "ApusProtocol", "ApusRing", "CApusSystem",
+        "ArgumentParser", "FoundationEssentials", "Glibc", "Histogram",
     },
     # What their users have.
     "Examples": {"Apus", "ApusCodec", "ApusProtocol", "Glibc", "HTTPTypes", "Logging"},

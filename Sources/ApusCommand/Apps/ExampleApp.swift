@@ -2,6 +2,7 @@
 // SPDX-License-Identifier: Apache-2.0
 
 import Apus
+import ApusCommandLine
 import CApusSystem
 import HTTPTypes
 

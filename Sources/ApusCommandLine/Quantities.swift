@@ -1,20 +1,20 @@
 // This source file is part of the Apus project
 // SPDX-License-Identifier: Apache-2.0
 
-import ApusProtocol
+package import ApusProtocol
 import ArgumentParser
 
 /// A number of bytes as a flag takes it: `1048576`, `1024KiB`, `1MiB`.
-struct ByteSize: ExpressibleByArgument, CustomStringConvertible {
+package struct ByteSize: ExpressibleByArgument, CustomStringConvertible {
     private static let units = [("GiB", 1 << 30), ("MiB", 1 << 20), ("KiB", 1 << 10), ("", 1)]
 
-    let byteCount: Int
+    package let byteCount: Int
 
-    init(_ byteCount: Int) {
+    package init(_ byteCount: Int) {
         self.byteCount = byteCount
     }
 
-    init?(argument: String) {
+    package init?(argument: String) {
         guard let (number, factor) = split(argument, Self.units),
             let count = Int(exactly: number)
         else { return nil }
@@ -23,7 +23,7 @@ struct ByteSize: ExpressibleByArgument, CustomStringConvertible {
         byteCount = product
     }
 
-    var description: String {
+    package var description: String {
         for (unit, factor) in Self.units where byteCount % factor == 0 && byteCount > 0 {
             return "\(byteCount / factor)\(unit)"
         }
@@ -32,16 +32,16 @@ struct ByteSize: ExpressibleByArgument, CustomStringConvertible {
 }
 
 /// A length of time as a flag takes it: `500ms`, `10s`, `2min`; 0 needs no unit.
-struct TimeSpan: ExpressibleByArgument, CustomStringConvertible {
+package struct TimeSpan: ExpressibleByArgument, CustomStringConvertible {
     private static let units = [("min", 60000), ("ms", 1), ("s", 1000)]
 
-    let interval: Interval
+    package let interval: Interval
 
-    init(_ interval: Interval) {
+    package init(_ interval: Interval) {
         self.interval = interval
     }
 
-    init?(argument: String) {
+    package init?(argument: String) {
         guard argument != "0" else {
             self.init(.seconds(0))
             return
@@ -53,7 +53,7 @@ struct TimeSpan: ExpressibleByArgument, CustomStringConvertible {
         self.init(.milliseconds(milliseconds))
     }
 
-    var description: String {
+    package var description: String {
         let milliseconds = interval.nanoseconds / 1_000_000
         return milliseconds % 1000 == 0 ? "\(milliseconds / 1000)s" : "\(milliseconds)ms"
     }
