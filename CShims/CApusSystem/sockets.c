@@ -166,12 +166,19 @@ int32_t apus_socket_open(const apus_address *address) {
 }
 
 int32_t apus_socket_enable(int32_t socket, apus_socket_option option) {
-    int level = option == APUS_SOCKET_NO_DELAY ? IPPROTO_TCP : SOL_SOCKET;
-    int name = option == APUS_SOCKET_NO_DELAY     ? TCP_NODELAY
-               : option == APUS_SOCKET_REUSE_PORT ? SO_REUSEPORT
-                                                  : SO_REUSEADDR;
+    static const struct {
+        int level;
+        int name;
+    } options[] = {
+        [APUS_SOCKET_REUSE_ADDRESS] = {SOL_SOCKET, SO_REUSEADDR},
+        [APUS_SOCKET_REUSE_PORT] = {SOL_SOCKET, SO_REUSEPORT},
+        [APUS_SOCKET_NO_DELAY] = {IPPROTO_TCP, TCP_NODELAY},
+        /* The kernel looks at it for both families at the level of IPv4. */
+        [APUS_SOCKET_LATE_PORT] = {IPPROTO_IP, IP_BIND_ADDRESS_NO_PORT},
+    };
     int one = 1;
-    return setsockopt(socket, level, name, &one, sizeof one) < 0 ? -errno : 0;
+    int result = setsockopt(socket, options[option].level, options[option].name, &one, sizeof one);
+    return result < 0 ? -errno : 0;
 }
 
 int32_t apus_socket_bind(int32_t socket, const apus_address *address) {

@@ -22,11 +22,11 @@ protocol LoadObserver: AnyObject {
     func isToEnd() -> Bool
 }
 
-/// Why a plan cannot be carried out at all.
-struct LoadFailure: Error, Codable {
-    /// Of sysexits, which the command ends with.
-    var exitCode: Int32
-
-    /// What, why, and how to cure it, in one line.
-    var message: String
+/// Carries out a plan on this thread, and says what came of it.
+func runLoad(
+    _ plan: LoadPlan,
+    observer: any LoadObserver
+) throws(LoadFailure) -> LoadReport {
+    var engine = try LoadEngine(plan, observer: observer)
+    return try engine.run()
 }

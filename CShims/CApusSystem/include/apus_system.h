@@ -182,7 +182,9 @@ void apus_address_text(const apus_address *address, char *text, size_t size);
 typedef enum apus_socket_option {
     APUS_SOCKET_REUSE_ADDRESS = 0, /* bind over connections that linger from before */
     APUS_SOCKET_REUSE_PORT = 1,    /* share the port with others that have this set */
-    APUS_SOCKET_NO_DELAY = 2       /* TCP_NODELAY, inherited by accepted sockets */
+    APUS_SOCKET_NO_DELAY = 2,      /* TCP_NODELAY, inherited by accepted sockets */
+    APUS_SOCKET_LATE_PORT = 3      /* bind chooses an address alone; the port is the connect's, free
+                                      for this destination (IP_BIND_ADDRESS_NO_PORT) */
 } apus_socket_option;
 
 /* A non-blocking stream socket of the address's family. */

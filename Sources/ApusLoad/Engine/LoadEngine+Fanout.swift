@@ -1,0 +1,122 @@
+// This source file is part of the Apus project
+// SPDX-License-Identifier: Apache-2.0
+
+import ApusCodec
+
+/// One connection publishes, all others (and it itself, if the server does so) get what it sends.
+extension LoadEngine {
+    private static var stampMask: UInt64 { 1 << 48 - 1 }
+
+    /// A message of the publisher, with the time at which it was sent or, of an open model, due.
+    func publication(_ sequence: UInt64, _ connection: ConnectionReference) -> Message {
+        let times = connection.state.times[sequence]
+        var stamp = !isOpenModel ? times.sent : times.intended
+        if sequence == lastPublication { stamp = Audience.lastStamp }
+        return pattern.message(sequence, from: connection.state.origin, stamp: stamp)
+    }
+
+    @inline(__always)
+    mutating func takeDelivery(
+        _ payload: UnsafeRawBufferPointer,
+        _ isOurKind: Bool,
+        on connection: ConnectionReference
+    ) {
+        guard isOurKind, payload.count >= 16 else {
+            takeCorruptedDelivery(on: connection)
+            return
+        }
+        let stamp = SixBits.number(
+            UInt64(littleEndian: unsafe payload.loadUnaligned(fromByteOffset: 8, as: UInt64.self))
+        )
+        let next = connection.state.window.next
+        let message = pattern.message(next, from: publisherOrigin, stamp: stamp)
+        if message.byteCount == payload.count, unsafe message.matches(payload) {
+            delivered(next, stamp: stamp, byteCount: payload.count, on: connection)
+        } else {
+            unsafe takeOddDelivery(payload, stamp: stamp, on: connection)
+        }
+    }
+
+    @inline(never)
+    private mutating func takeOddDelivery(
+        _ payload: UnsafeRawBufferPointer,
+        stamp: UInt64,
+        on connection: ConnectionReference
+    ) {
+        let next = connection.state.window.next
+        guard let sequence = unsafe publisherOrigin.sequence(in: payload, near: next) else {
+            takeCorruptedDelivery(on: connection)
+            return
+        }
+        let message = pattern.message(sequence, from: publisherOrigin, stamp: stamp)
+        if message.byteCount == payload.count, unsafe message.matches(payload) {
+            delivered(sequence, stamp: stamp, byteCount: payload.count, on: connection)
+        } else {
+            takeCorruptedDelivery(on: connection)
+        }
+    }
+
+    /// One that is not what was sent stands for the next one.
+    mutating func takeCorruptedDelivery(on connection: ConnectionReference) {
+        report.corrupted += 1
+        let next = connection.state.window.next
+        connection.state.window.receivedNext()
+        reached(next..<next + 1, on: connection)
+    }
+
+    mutating func delivered(
+        _ sequence: UInt64,
+        stamp: UInt64,
+        byteCount: Int,
+        on connection: ConnectionReference
+    ) {
+        let next = connection.state.window.next
+        switch connection.state.window.received(sequence) {
+        case .inOrder, .ahead:
+            reached(next..<sequence + 1, on: connection)
+        case .reordered:
+            report.reordered += 1
+        case .duplicated:
+            report.duplicated += 1
+            return
+        }
+        guard stamp != Audience.lastStamp else {
+            connection.state.isProven = true
+            return
+        }
+        if isMeasuring {
+            report.messages &+= 1
+            report.payloadBytes &+= UInt64(truncatingIfNeeded: byteCount)
+        }
+        let latency = (now &- stamp) & Self.stampMask
+        guard now &- latency >= measuredFrom else { return }
+        recorder.record(latency)
+        if isOpenModel { recorder.recordFromIntended(latency) }
+    }
+
+    private mutating func reached(
+        _ sequences: Range<UInt64>,
+        on connection: ConnectionReference
+    ) {
+        guard audience != nil, connection.state.slot != 0 else { return }
+        audience?.reached(sequences)
+        let publisher = table[0]
+        if let due = audience?.due, due > publisher.state.due, phase == .running {
+            table.markDirty(publisher)
+        }
+    }
+
+    /// Publishes what tells all subscribers, also of other processes, that there is nothing more.
+    mutating func publishLast() {
+        let publisher = table[0]
+        guard plan.isPublishing, publisher.state.stage == .open else { return }
+        let sequence = publisher.state.due
+        guard publisher.state.times.reserve(publisher.state.cursor.sequence, sequence + 1) else {
+            return
+        }
+        publisher.state.times[sequence] = SendTimes.Times(intended: now, sent: now)
+        lastPublication = sequence
+        publisher.state.due = sequence + 1
+        table.markDirty(publisher)
+    }
+}

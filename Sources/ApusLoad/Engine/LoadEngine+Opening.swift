@@ -1,0 +1,192 @@
+// This source file is part of the Apus project
+// SPDX-License-Identifier: Apache-2.0
+
+import ApusProtocol
+import ApusRing
+import CApusSystem
+import Glibc
+import Histogram
+
+extension LoadEngine {
+    /// More do not make it faster, and overrun the queues of many listeners.
+    private static var openingCountMax: Int { 128 }
+
+    /// Begins as many connections as may be under way and are due.
+    mutating func openConnections() {
+        guard !unopened.isEmpty else { return }
+        guard plan.mode != .churn || phase == .running && now >= beginning && now < measuredTo
+        else { return }
+        while openingCount < Self.openingCountMax, let slot = unopened.last {
+            guard connectPacer == nil || connectPacer?.takeDue(at: now) != nil else { return }
+            unopened.removeLast()
+            report.connectionsAsked += 1
+            openingCount += 1
+            open(table[Int(slot)])
+        }
+    }
+
+    private mutating func open(_ connection: ConnectionReference) {
+        connection.state.since = now
+        guard addresses.count > 0 else {
+            failOpening(connection, "no address")
+            return
+        }
+        let handshake: ClientHandshake
+        do {
+            handshake = try ClientHandshake(
+                url: url,
+                protocols: plan.subprotocols,
+                origin: plan.origin,
+                fields: plan.headerFields,
+                nonce: nonce(of: connection),
+                deadline: Instant(nanoseconds: .max)
+            )
+        } catch {
+            preconditionFailure("a plan that was checked makes a request: \(error)")
+        }
+        connection.state.opening = Opening(handshake, addressIndex: preferredAddress)
+        connect(connection, preferredAddress)
+    }
+
+    /// Nothing is kept secret by it, and so it need not be unforeseeable.
+    private func nonce(of connection: ConnectionReference) -> [UInt8] {
+        let index = UInt64(plan.firstConnection) + UInt64(connection.state.slot)
+        let seed = Mixer.mix(plan.seed ^ now, index)
+        return (0..<UInt64(ClientHandshake.nonceByteCount)).map { place in
+            UInt8(truncatingIfNeeded: Mixer.mix(seed, place))
+        }
+    }
+
+    private mutating func connect(_ connection: ConnectionReference, _ addressIndex: Int) {
+        let address = unsafe addresses.target(addressIndex)
+        let socket = unsafe ring.socket(for: address)
+        guard socket >= 0 else {
+            failOpening(connection, LoadFailureKind.of(errno: -socket))
+            return
+        }
+        connection.state.socket = socket
+        liveCount += 1
+        let bound = addresses.bindSource(socket, for: addressIndex)
+        guard bound == 0 else {
+            failOpening(connection, LoadFailureKind.of(errno: -bound))
+            return
+        }
+        connection.state.stage = .connecting
+        unsafe ring.connect(socket, to: address, tag: connection.state.tag(.connect))
+    }
+
+    mutating func connected(_ connection: ConnectionReference, _ result: Int32) {
+        guard connection.state.stage == .connecting else {
+            // It was given up while the connect was under way.
+            release(connection)
+            return
+        }
+        guard let opening = connection.state.opening else { preconditionFailure("no handshake") }
+        guard result >= 0 else {
+            tryNextAddress(connection, opening, LoadFailureKind.of(errno: -result))
+            return
+        }
+        preferredAddress = opening.addressIndex
+        connection.state.stage = .upgrading
+        connection.state.isReceiving = true
+        ring.receive(on: connection.state.socket, tag: connection.state.tag(.receive))
+        let taken = send(opening.handshake.request, on: connection.state.socket)
+        // A new socket takes far more than a request.
+        if taken != opening.handshake.request.count { failOpening(connection, "reset") }
+    }
+
+    /// As long as none was reached, the server may be at another of its addresses.
+    private mutating func tryNextAddress(
+        _ connection: ConnectionReference,
+        _ opening: Opening,
+        _ kind: String
+    ) {
+        guard report.connectionsOpened == 0, opening.addressIndex + 1 < addresses.count else {
+            connection.state.stage = .dropping
+            failOpening(connection, kind)
+            return
+        }
+        ring.close(connection.state.socket)
+        liveCount -= 1
+        opening.addressIndex += 1
+        connect(connection, opening.addressIndex)
+    }
+
+    func send(_ bytes: [UInt8], on socket: Int32) -> Int {
+        unsafe bytes.withUnsafeBytes { bytes in
+            unsafe withUnsafePointer(to: bytes) { part in
+                unsafe ring.sendNow(UnsafeBufferPointer(start: part, count: 1), on: socket)
+            }
+        }
+    }
+
+    /// Reads the response; returns where the frames begin that follow it, if it opened.
+    mutating func readResponse(
+        _ bytes: UnsafeMutableRawBufferPointer,
+        on connection: ConnectionReference
+    ) -> Int? {
+        guard let opening = connection.state.opening else { preconditionFailure("no handshake") }
+        let action = opening.handshake.received(
+            unsafe Span(_unsafeBytes: UnsafeRawBufferPointer(bytes)),
+            at: Instant(nanoseconds: now)
+        )
+        switch action {
+        case .needMoreBytes:
+            return nil
+        case .httpResponse(let head, consumed: _):
+            failOpening(connection, "HTTP \(head.status)")
+            return nil
+        case .fail:
+            failOpening(connection, "handshake")
+            return nil
+        case .open(_, protocol: _, let consumed):
+            opened(connection)
+            return consumed
+        }
+    }
+
+    private mutating func opened(_ connection: ConnectionReference) {
+        openingCount -= 1
+        openCount += 1
+        report.connectionsOpened += 1
+        connection.state.stage = .open
+        connection.state.opening = nil
+        if plan.mode != .churn || isMeasuring {
+            report.handshake.record(now - connection.state.since)
+        }
+        if plan.mode == .churn {
+            connection.state.due = connection.state.cursor.sequence + 1
+            table.markDirty(connection)
+        }
+    }
+
+    /// Gives up a connection that is not open yet.
+    mutating func failOpening(_ connection: ConnectionReference, _ kind: String) {
+        openingCount -= 1
+        report.connectionsFailed += 1
+        report.errors[kind, default: 0] += 1
+        connection.state.opening = nil
+        drop(connection)
+    }
+}
+
+/// What failures of the system are called in a report.
+enum LoadFailureKind {
+    static func of(errno: Int32) -> String {
+        switch errno {
+        case ECONNREFUSED: return "refused"
+        case ETIMEDOUT: return "timeout"
+        case ECONNRESET, EPIPE, ECONNABORTED: return "reset"
+        case ENETUNREACH, EHOSTUNREACH, ENETDOWN, EHOSTDOWN: return "unreachable"
+        case EMFILE, ENFILE: return "descriptors"
+        case EADDRNOTAVAIL, EADDRINUSE: return "ports"
+        case ENOBUFS, ENOMEM: return "memory"
+        default:
+            return unsafe withUnsafeTemporaryAllocation(of: CChar.self, capacity: 128) { text in
+                guard let start = text.baseAddress else { return "error \(errno)" }
+                unsafe apus_error_text(errno, start, text.count)
+                return unsafe String(cString: start).lowercased()
+            }
+        }
+    }
+}

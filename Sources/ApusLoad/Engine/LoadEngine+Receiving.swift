@@ -1,0 +1,247 @@
+// This source file is part of the Apus project
+// SPDX-License-Identifier: Apache-2.0
+
+import ApusCodec
+import ApusRing
+
+extension LoadEngine {
+    /// Bytes, an end or an error of one connection.
+    mutating func received(_ completion: Completion) {
+        guard let connection = connection(of: completion) else {
+            ring.giveBack(completion)
+            return
+        }
+        if !completion.hasMore { connection.state.isReceiving = false }
+        if completion.result > 0 {
+            unsafe take(completion.bytes, from: connection)
+        } else {
+            ended(connection, errno: -completion.result)
+        }
+        ring.giveBack(completion)
+        guard !connection.state.isReceiving else { return }
+        if connection.state.stage == .dropping {
+            release(connection)
+        } else if connection.state.stage != .free {
+            connection.state.isReceiving = true
+            ring.receive(on: connection.state.socket, tag: connection.state.tag(.receive))
+        }
+    }
+
+    private mutating func take(
+        _ bytes: UnsafeMutableRawBufferPointer,
+        from connection: ConnectionReference
+    ) {
+        switch connection.state.stage {
+        case .open, .closing:
+            unsafe readFrames(bytes, from: 0, on: connection)
+        case .upgrading:
+            if let start = unsafe readResponse(bytes, on: connection), start < bytes.count {
+                unsafe readFrames(bytes, from: start, on: connection)
+            }
+        case .free, .connecting, .lingering, .dropping:
+            break
+        }
+    }
+
+    private mutating func readFrames(
+        _ bytes: UnsafeMutableRawBufferPointer,
+        from start: Int,
+        on connection: ConnectionReference
+    ) {
+        var decoder =
+            unsafe connection.state.partial.map { unsafe $0.pointee.decoder }
+            ?? MessageDecoder(decoderOptions)
+        var span = unsafe MutableSpan<UInt8>(_unsafeBytes: bytes)
+        var position = start
+        while position < span.count {
+            let violation = decoder.decode(&span, from: &position, into: &events)
+            for index in 0..<events.count {
+                if let part = events.messagePart(at: index) {
+                    unsafe take(part, of: bytes, on: connection)
+                } else {
+                    takeControl(events[index], decoder, in: span.span, on: connection)
+                }
+            }
+            guard connection.state.stage == .open || connection.state.stage == .closing else {
+                return
+            }
+            guard violation == nil else {
+                lose(connection, "protocol")
+                return
+            }
+        }
+        if decoder.isIdle {
+            if unsafe connection.state.partial != nil { connection.state.forgetPartial() }
+        } else {
+            unsafe partial(of: connection).pointee.decoder = decoder
+        }
+    }
+
+    /// What is kept of a message or a frame that comes in pieces.
+    func partial(
+        of connection: ConnectionReference
+    ) -> UnsafeMutablePointer<PartialMessage> {
+        if let partial = unsafe connection.state.partial { return unsafe partial }
+        let made = UnsafeMutablePointer<PartialMessage>.allocate(capacity: 1)
+        unsafe made.initialize(to: PartialMessage(decoder: MessageDecoder(decoderOptions)))
+        unsafe connection.state.partial = made
+        return unsafe made
+    }
+
+    /// What has come of a message; most lie whole in the bytes.
+    @inline(__always)
+    private mutating func take(
+        _ part: MessagePart,
+        of bytes: UnsafeMutableRawBufferPointer,
+        on connection: ConnectionReference
+    ) {
+        let payload = unsafe UnsafeRawBufferPointer(rebasing: bytes[part.payload.range])
+        let isOurKind = (part.kind == .text) == plan.isText
+        if part.isFirst, part.isLast {
+            unsafe takeMessage(payload, isOurKind, on: connection)
+        } else {
+            unsafe takePart(part, payload, isOurKind, on: connection)
+        }
+    }
+
+    @inline(__always)
+    private mutating func takeMessage(
+        _ payload: UnsafeRawBufferPointer,
+        _ isOurKind: Bool,
+        on connection: ConnectionReference
+    ) {
+        switch plan.mode {
+        case .echo, .churn:
+            unsafe takeReply(payload, isOurKind, on: connection)
+        case .fanout:
+            unsafe takeDelivery(payload, isOurKind, on: connection)
+        case .upload:
+            // A server may answer as it likes.
+            break
+        case .idle, .pingpong:
+            noteUnexpected()
+        }
+    }
+
+    /// A reply, or a pong, that lies whole in these bytes.
+    @inline(__always)
+    mutating func takeReply(
+        _ payload: UnsafeRawBufferPointer,
+        _ isOurKind: Bool,
+        on connection: ConnectionReference
+    ) {
+        let sequence = connection.state.window.next
+        if sequence < connection.state.cursor.begunCount, isOurKind {
+            let message = pattern.message(sequence, from: connection.state.origin)
+            if message.byteCount == payload.count, unsafe message.matches(payload) {
+                connection.state.window.receivedNext()
+                settle(sequence, byteCount: payload.count, on: connection)
+                return
+            }
+        }
+        unsafe takeOddReply(payload, isOurKind, on: connection)
+    }
+
+    /// One that is not the next, or none at all.
+    @inline(never)
+    private mutating func takeOddReply(
+        _ payload: UnsafeRawBufferPointer,
+        _ isOurKind: Bool,
+        on connection: ConnectionReference
+    ) {
+        let origin = connection.state.origin
+        let next = connection.state.window.next
+        guard isOurKind, let sequence = unsafe origin.sequence(in: payload, near: next) else {
+            takeCorrupted(on: connection)
+            return
+        }
+        let message = pattern.message(sequence, from: origin)
+        if message.byteCount == payload.count, unsafe message.matches(payload) {
+            arrived(sequence, byteCount: payload.count, on: connection)
+        } else {
+            takeCorrupted(on: connection)
+        }
+    }
+
+    /// An intact message of ours, which need not be the next.
+    mutating func arrived(
+        _ sequence: UInt64,
+        byteCount: Int,
+        on connection: ConnectionReference
+    ) {
+        guard sequence < connection.state.cursor.begunCount else {
+            // Nothing is the last of none once more.
+            if byteCount == 0, sequence > 0 {
+                report.duplicated += 1
+            } else {
+                noteUnexpected()
+            }
+            return
+        }
+        switch connection.state.window.received(sequence) {
+        case .inOrder:
+            break
+        case .ahead:
+            // A server may answer only the last of several pings, RFC 6455 §5.5.3.
+            if plan.opcode == .ping { connection.state.window.forgiveGaps() }
+        case .reordered:
+            report.reordered += 1
+        case .duplicated:
+            report.duplicated += 1
+            return
+        }
+        settle(sequence, byteCount: byteCount, on: connection)
+    }
+
+    /// A reply that is not what was sent stands for the next one.
+    mutating func takeCorrupted(on connection: ConnectionReference) {
+        guard connection.state.window.next < connection.state.cursor.begunCount else {
+            noteUnexpected()
+            return
+        }
+        report.corrupted += 1
+        connection.state.window.receivedNext()
+        afterReply(on: connection)
+    }
+
+    /// A message that nothing was sent for.
+    mutating func noteUnexpected() {
+        report.errors["unexpected", default: 0] += 1
+    }
+
+    /// Counts a message that has come back, and lets the next one go.
+    @inline(__always)
+    private mutating func settle(
+        _ sequence: UInt64,
+        byteCount: Int,
+        on connection: ConnectionReference
+    ) {
+        if isMeasuring {
+            report.messages &+= 1
+            report.payloadBytes &+= UInt64(truncatingIfNeeded: byteCount)
+        }
+        // Of one that was overtaken by more than are kept the time is not known any more.
+        if sequence &+ connection.state.times.capacity >= connection.state.due {
+            let times = connection.state.times[sequence]
+            if isOpenModel {
+                if times.intended >= measuredFrom {
+                    recorder.record(now &- times.sent)
+                    recorder.recordFromIntended(now &- times.intended)
+                }
+            } else if times.sent >= measuredFrom {
+                recorder.record(now &- times.sent)
+            }
+        }
+        afterReply(on: connection)
+    }
+
+    /// What a reply makes way for.
+    @inline(__always)
+    private mutating func afterReply(on connection: ConnectionReference) {
+        if isSendingAtReplies {
+            table.markDirty(connection)
+        } else if plan.mode == .churn {
+            beginClose(connection)
+        }
+    }
+}

@@ -1,0 +1,51 @@
+// This source file is part of the Apus project
+// SPDX-License-Identifier: Apache-2.0
+
+import Glibc
+
+/// When messages are due: a schedule of its own, whatever becomes of the messages.
+///
+/// It does not slip. What is asked for late is still due when it was due.
+struct Pacer {
+    private let start: UInt64
+    /// Between two, on average; nanoseconds.
+    private let interval: Double
+    private let isPoisson: Bool
+    private let seed: UInt64
+    private var index: UInt64 = 0
+    /// Nanoseconds after the start.
+    private var elapsed = 0.0
+
+    /// When the next one is due, in nanoseconds of the clock that `start` is of.
+    private(set) var next: UInt64
+
+    init(start: UInt64, rate: Double, arrivals: LoadPlan.Arrivals = .constant, seed: UInt64 = 0) {
+        precondition(rate > 0, "a rate of \(rate)")
+        self.start = start
+        self.seed = seed
+        interval = 1e9 / rate
+        isPoisson = arrivals == .poisson
+        next = start
+        // The first of a Poisson process is not due at once either.
+        if isPoisson { advance() }
+    }
+
+    /// When the next one was due, if it is by now; moves on to the one behind it.
+    mutating func takeDue(at now: UInt64) -> UInt64? {
+        guard next <= now else { return nil }
+        defer { advance() }
+        return next
+    }
+
+    private mutating func advance() {
+        index += 1
+        if isPoisson {
+            // From (0, 1], so that the logarithm is finite.
+            let uniform = Double(Mixer.mix(seed, index) >> 11 + 1) * 0x1p-53
+            elapsed -= log(uniform) * interval
+        } else {
+            elapsed = Double(index) * interval
+        }
+        next = start + UInt64(elapsed)
+    }
+}
