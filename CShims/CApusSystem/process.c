@@ -5,9 +5,11 @@
 
 #include <dirent.h>
 #include <errno.h>
+#include <fcntl.h>
 #include <sched.h>
 #include <signal.h>
 #include <stdio.h>
+#include <sys/prctl.h>
 #include <sys/syscall.h>
 #include <sys/wait.h>
 #include <unistd.h>
@@ -78,6 +80,39 @@ int32_t apus_process_reap(int32_t descriptor, apus_process_end *end) {
 
 int32_t apus_process_signal(int32_t descriptor, int32_t signal) {
     return syscall(SYS_pidfd_send_signal, descriptor, signal, NULL, 0) < 0 ? -errno : 0;
+}
+
+int32_t apus_process_start_again(const char *name, const char *argument, apus_pipe *pipe) {
+    int input[2], output[2];
+    if (pipe2(input, O_CLOEXEC) < 0) {
+        return -errno;
+    }
+    if (pipe2(output, O_CLOEXEC) < 0) {
+        int32_t error = -errno;
+        close(input[0]);
+        close(input[1]);
+        return error;
+    }
+    pid_t parent = getpid();
+    int32_t number = apus_process_fork();
+    if (number == 0) {
+        // A parent that ended before prctl is seen by its number, which is the parent's no longer.
+        if (prctl(PR_SET_PDEATHSIG, SIGKILL) == 0 && getppid() == parent &&
+            dup2(input[0], STDIN_FILENO) >= 0 && dup2(output[1], STDOUT_FILENO) >= 0) {
+            char *const arguments[] = {(char *)name, (char *)argument, NULL};
+            execv("/proc/self/exe", arguments);
+        }
+        _exit(71);
+    }
+    close(input[0]);
+    close(output[1]);
+    if (number < 0) {
+        close(input[1]);
+        close(output[0]);
+        return number;
+    }
+    *pipe = (apus_pipe){.reader = output[0], .writer = input[1]};
+    return number;
 }
 
 void apus_process_discard(int32_t number) {

@@ -1,7 +1,7 @@
 // This source file is part of the Apus project
 // SPDX-License-Identifier: Apache-2.0
 
-internal import Histogram
+import Histogram
 
 /// What one process measured, between the end of the warm-up and the end of the run.
 ///
@@ -15,11 +15,11 @@ struct LoadReport: Codable, Sendable {
     /// Their payloads' bytes.
     var payloadBytes: UInt64 = 0
     /// From the moment that a message was handed to the kernel to its reply.
-    var latency = Self.noLatencies()
+    @Recorded var latency = Self.noLatencies()
     /// From the moment that a message was due to its reply; only of the open model.
-    var latencyFromIntended = Self.noLatencies()
+    @Recorded var latencyFromIntended = Self.noLatencies()
     /// From the beginning of the connect to the 101.
-    var handshake = Self.noLatencies()
+    @Recorded var handshake = Self.noLatencies()
 
     var connectionsAsked: UInt64 = 0
     var connectionsOpened: UInt64 = 0

@@ -105,6 +105,14 @@ typedef struct apus_pipe {
 /* A pipe, both ends non-blocking. */
 int32_t apus_pipe_open(apus_pipe *pipe);
 
+/*
+ * Starts this very program again as a child with these two arguments: its process number. What is
+ * written to pipe->writer is its standard input, and its standard output is read from pipe->reader;
+ * both ends block. It is killed when the calling thread ends. In C because only such code may run
+ * between fork and exec, and because prctl is variadic.
+ */
+int32_t apus_process_start_again(const char *name, const char *argument, apus_pipe *pipe);
+
 /* A non-blocking eventfd that counts from 0. In C because its flags are an enum of the C library.
  */
 int32_t apus_event_open(void);

@@ -1,0 +1,142 @@
+// This source file is part of the Apus project
+// SPDX-License-Identifier: Apache-2.0
+
+/// A result as people read it.
+struct ResultTable {
+    private let result: LoadResult
+
+    init(_ result: LoadResult) {
+        self.result = result
+    }
+
+    var text: String {
+        var lines = [result.plan.url, result.plan.sentence, ""]
+        if let reason = result.clientBoundReason {
+            lines += [
+                "This is NOT a result: the load was the limit, not the server.",
+                reason + ".", "",
+            ]
+        } else {
+            lines += throughput
+        }
+        if result.interrupted {
+            lines += [
+                "Ended early, after \(Figures.number(result.durationSeconds)) s of measuring.", "",
+            ]
+        }
+        lines += latencies + [""]
+        let connections = result.connections
+        lines.append(
+            Self.row(
+                "connections",
+                "\(Figures.count(connections.opened)) opened of"
+                    + " \(Figures.count(connections.asked)),"
+                    + " \(Figures.count(connections.failed)) failed"
+            )
+        )
+        lines += server
+        lines.append(
+            Self.row("load", "busiest process \(Figures.percent(result.client.busiest)) of a core")
+        )
+        lines += faults
+        return lines.joined(separator: "\n")
+    }
+
+    private var throughput: [String] {
+        guard result.plan.mode != .idle else { return [] }
+        return [
+            Self.row(
+                "throughput",
+                "\(Figures.fixed(result.messagesPerSecond, 0)) messages/s,"
+                    + " \(Figures.bytes(result.bytesPerSecond))/s"
+                    + " (\(Figures.count(result.messages)) messages in"
+                    + " \(Figures.number(result.durationSeconds)) s)"
+            ),
+            "",
+        ]
+    }
+
+    private var latencies: [String] {
+        var rows: [(String, LatencyFigures)] = []
+        if let fromSend = result.latencyFromSend {
+            rows = [("from when it was due", result.latency), ("from when it was sent", fromSend)]
+        } else {
+            rows = [("latency", result.latency)]
+        }
+        rows.append(("handshake", result.handshake))
+        let heads = ["p50", "p90", "p99", "p99.9", "p99.99", "max", "mean"]
+        let cells = rows.filter { $0.1.count > 0 }.map { name, figures in
+            [
+                name, figures.p50, figures.p90, figures.p99, figures.p99_9, figures.p99_99,
+                figures.max, figures.mean,
+            ] as [any Sendable]
+        }
+        return [Self.columns("", heads)]
+            + cells.map { cells in
+                Self.columns(
+                    cells.first as? String ?? "",
+                    cells.compactMap { $0 as? Double }.map(Figures.time)
+                )
+            }
+    }
+
+    private var server: [String] {
+        guard let server = result.server else { return [] }
+        var cpu = "\(Figures.fixed(server.cpuSeconds, 2)) s on processors"
+        cpu += ", busiest thread \(Figures.percent(server.busiestThread))"
+        if let each = server.cpuMicrosecondsPerMessage, result.clientBoundReason == nil {
+            cpu += ", \(Figures.number(each)) µs a message"
+        }
+        var memory = "RSS \(Figures.bytes(Double(server.rssBytes)))"
+        if let pss = server.pssBytes { memory += ", PSS \(Figures.bytes(Double(pss)))" }
+        let opened = result.connections.opened
+        if opened > 0, result.plan.mode != .churn {
+            let each = Double(server.rssBytes - server.rssBytesBefore) / Double(opened)
+            memory += ", \(Figures.bytes(max(0, each))) a connection more than before"
+        }
+        return [Self.row("server", cpu), Self.row("server memory", memory)]
+    }
+
+    private var faults: [String] {
+        var lines: [String] = []
+        if !result.errors.isEmpty {
+            let kinds = result.errors.sorted { ($1.value, $0.key) < ($0.value, $1.key) }
+            lines.append(
+                Self.row(
+                    "errors",
+                    kinds.map { "\($0.key) \(Figures.count($0.value))" }.joined(separator: ", ")
+                )
+            )
+        }
+        let replies =
+            [
+                ("lost", result.lost), ("duplicated", result.duplicated),
+                ("reordered", result.reordered), ("corrupted", result.corrupted),
+            ]
+            .filter { $0.1 > 0 }.map { "\($0.0) \(Figures.count($0.1))" }
+        lines.append(
+            Self.row(
+                "replies",
+                replies.isEmpty
+                    ? "each came once, in order and whole" : replies.joined(separator: ", ")
+            )
+        )
+        return lines
+    }
+
+    private static func row(_ name: String, _ text: String) -> String {
+        padded(name, 15) + text
+    }
+
+    private static func columns(_ name: String, _ cells: [String]) -> String {
+        padded(name, 22) + cells.map { leading($0, 10) }.joined()
+    }
+
+    private static func padded(_ text: String, _ width: Int) -> String {
+        text + String(repeating: " ", count: max(0, width - text.count))
+    }
+
+    private static func leading(_ text: String, _ width: Int) -> String {
+        String(repeating: " ", count: max(0, width - text.count)) + text
+    }
+}
