@@ -148,7 +148,9 @@ let package = Package(
         tests("ApusProtocolTests", dependencies: ["ApusProtocol", "ApusCodec"]),
         tests(
             "ApusLoadTests",
-            dependencies: ["ApusLoad", "ApusCodec", "ApusProtocol", histogram]
+            dependencies: [
+                "ApusLoad", "ApusCodec", "ApusProtocol", "CApusSystem", argumentParser, histogram,
+            ]
         ),
         tests("ApusRingTests", dependencies: ["ApusRing"]),
         tests("ApusSupervisorTests", dependencies: ["ApusSupervisor", "CApusSystem"]),

@@ -1,0 +1,102 @@
+// This source file is part of the Apus project
+// SPDX-License-Identifier: Apache-2.0
+
+import FoundationEssentials
+import Testing
+
+@testable import ApusLoad
+
+@Suite struct `The result of a run` {
+    @Test func `adds processes up and divides by the time that was measured`() {
+        let result = LoadResult(.ofTwoProcesses().withServer(), of: .echo())
+        #expect(result.messages == 2000)
+        #expect(result.messagesPerSecond == 2000)
+        #expect(result.bytesPerSecond == 40_000)
+        #expect(result.connections == .init(asked: 100, opened: 100, failed: 0))
+        #expect(result.client.busiest == 0.4)
+        #expect(result.plan.processes == 2)
+        // A second of processor time in a second, for 2000 messages; the late look does not count.
+        #expect(result.server?.cpuMicrosecondsPerMessage == 500)
+        #expect(abs(result.latency.p50 - 500) < 1)
+        #expect(abs(result.latency.p99_9 - 999) < 2)
+        #expect(abs(result.latency.mean - 500.5) < 1)
+    }
+
+    @Test func `has both latencies of the open model, that from the intended time first`() {
+        let open = LoadResult(.ofTwoProcesses(), of: .echo(rate: 1000))
+        #expect(abs(open.latency.p50 - 1000) < 2)
+        #expect(abs((open.latencyFromSend?.p50 ?? 0) - 500) < 1)
+        #expect(LoadResult(.ofTwoProcesses(), of: .echo()).latencyFromSend == nil)
+    }
+
+    @Test func `has the keys that programs know`() throws {
+        let json = try LoadResult(.ofTwoProcesses().withServer(), of: .echo(rate: 1)).json()
+        #expect(!json.contains("\n"))
+        for key in [
+            "messages", "messages_per_second", "bytes_per_second", "latency_us", "handshake_us",
+            "latency_from_send_us", "p50", "p90", "p99", "p99_9", "p99_99", "max", "mean",
+            "connections", "asked", "opened", "failed", "errors", "lost", "duplicated", "reordered",
+            "corrupted", "server", "cpu_seconds", "cpu_us_per_message", "rss_bytes", "pss_bytes",
+            "client_bound", "duration_seconds", "plan", "machine", "version", "date", "interrupted",
+        ] {
+            #expect(json.contains("\"\(key)\":"), "\(key)")
+        }
+        #expect(
+            try JSONDecoder().decode(LoadResult.self, from: Data(json.utf8)).messages == 2000
+        )
+    }
+
+    @Test func `keeps values of header fields to itself`() throws {
+        var plan = LoadPlan.echo()
+        plan.headers = [["Authorization", "Bearer secret"]]
+        let json = try LoadResult(.ofTwoProcesses(), of: plan).json()
+        #expect(json.contains("Authorization"))
+        #expect(!json.contains("secret"))
+    }
+
+    @Test func `ends with 0 only if nothing whatever went wrong`() {
+        let flawless = LoadResult(.ofTwoProcesses(), of: .echo())
+        #expect(flawless.exitCode == 0)
+        func changed(_ change: (inout LoadReport) -> Void) -> Int32 {
+            var outcome = LoadOutcome.ofTwoProcesses()
+            change(&outcome.processes[1])
+            return LoadResult(outcome, of: .echo()).exitCode
+        }
+        #expect(changed { $0.lost = 1 } == 1)
+        #expect(changed { $0.duplicated = 1 } == 1)
+        #expect(changed { $0.reordered = 1 } == 1)
+        #expect(changed { $0.corrupted = 1 } == 1)
+        #expect(changed { $0.connectionsFailed = 1 } == 1)
+        #expect(changed { $0.errors = ["refused": 1] } == 1)
+        #expect(LoadResult(.ofTwoProcesses(busy: 0.99), of: .echo()).exitCode == 0)
+        var ended = LoadOutcome.ofTwoProcesses()
+        ended.isInterrupted = true
+        #expect(LoadResult(ended, of: .echo()).exitCode == 130)
+    }
+
+    @Test func `is a table with units`() {
+        let text = ResultTable(LoadResult(.ofTwoProcesses().withServer(), of: .echo())).text
+        #expect(text.contains("2,000 messages/s"))
+        #expect(text.contains("100 opened of 100"))
+        #expect(text.contains("500 µs a message"))
+        #expect(text.contains("1,000 B a connection"))
+    }
+
+    @Test func `that was the load's limit has no throughput, and says so`() {
+        let result = LoadResult(.ofTwoProcesses(busy: 0.97), of: .echo())
+        #expect(result.clientBound)
+        let text = ResultTable(result).text
+        #expect(text.contains("NOT a result"))
+        #expect(text.contains("--processes"))
+        #expect(!text.contains("messages/s"))
+    }
+
+    @Test func `names errors by kind, the most frequent first`() {
+        var outcome = LoadOutcome.ofTwoProcesses()
+        outcome.processes[0].errors = ["refused": 2, "HTTP 503": 1000]
+        outcome.processes[1].lost = 3
+        let text = ResultTable(LoadResult(outcome, of: .echo())).text
+        #expect(text.contains("HTTP 503 1,000, refused 2"))
+        #expect(text.contains("lost 3"))
+    }
+}

@@ -1,0 +1,83 @@
+// This source file is part of the Apus project
+// SPDX-License-Identifier: Apache-2.0
+
+import CApusSystem
+import Histogram
+import Testing
+
+@testable import ApusLoad
+
+@Suite struct `Messages between processes` {
+    @Test func `come out whole, however they are cut`() throws {
+        var plan = LoadPlan.echo(rate: 12.5)
+        plan.headers = [["A", "line\nbreak"]]
+        let line = try MessageLine.encode(Instruction.carryOut(plan))
+        var buffer = LineBuffer()
+        var plans: [LoadPlan] = []
+        for byte in line + line {
+            buffer.append([byte])
+            while let whole = buffer.next() {
+                if case .carryOut(let plan) = try MessageLine.decode(whole) as Instruction {
+                    plans.append(plan)
+                }
+            }
+        }
+        #expect(plans == [plan, plan])
+    }
+
+    @Test func `bring latencies as they were recorded`() throws {
+        let report = try #require(LoadOutcome.ofTwoProcesses().processes.first)
+        let line = try MessageLine.encode(ProcessMessage.report(report)).dropLast()
+        guard case .report(let copy) = try MessageLine.decode(line) as ProcessMessage else {
+            Issue.record("it is another message")
+            return
+        }
+        #expect(
+            copy.latency.recordedValues().map(\.count)
+                == report.latency.recordedValues().map(\.count)
+        )
+        #expect(copy.latency.max == report.latency.max)
+        #expect(copy.messages == report.messages)
+    }
+}
+
+@Suite struct `A tree of processes` {
+    @Test func `has this process, its threads' time and its memory`() {
+        let tree = ProcessTree(root: apus_process_number())
+        #expect(tree.isAlive)
+        #expect(tree.processes.first == apus_process_number())
+        let before = tree.cpuOfThreads.values.reduce(0, +)
+        var sum: UInt64 = 1
+        for number in 0..<3_000_000 { sum = sum &* 31 &+ UInt64(number) }
+        #expect(sum != 0)
+        #expect(tree.cpuOfThreads.values.reduce(0, +) > before)
+        #expect(tree.memory.resident > 1 << 20)
+        #expect((tree.memory.proportional ?? 0) <= tree.memory.resident)
+        #expect(tree.processorCount >= 1)
+    }
+
+    @Test func `of a process that is not there is nothing`() {
+        let tree = ProcessTree(root: 1 << 30)
+        #expect(!tree.isAlive)
+        #expect(tree.cpuOfThreads.isEmpty)
+        #expect(tree.memory.resident == 0)
+    }
+}
+
+@Suite struct `A server` {
+    @Test func `is saturated when one of its threads or all its processors have no pause`() {
+        func usage(_ cpu: UInt64, thread: Double, of processors: Int) -> ServerUsage {
+            ServerUsage(
+                cpuNanoseconds: cpu,
+                elapsedNanoseconds: 1000,
+                busiestThread: thread,
+                processorCount: processors,
+                memoryBefore: .init(),
+                memory: .init()
+            )
+        }
+        #expect(usage(950, thread: 0.95, of: 4).isSaturated)
+        #expect(usage(1900, thread: 0.5, of: 2).isSaturated)
+        #expect(!usage(1000, thread: 0.5, of: 2).isSaturated)
+    }
+}
