@@ -48,8 +48,8 @@ struct LoadConnection: ~Copyable {
     var isProven = false
 
     let origin: MessageOrigin
-    /// Of what comes: the replies to its own messages or, in a fan-out, the publisher's.
-    var window = SequenceWindow()
+    /// What comes: the replies to its own messages or, in a fan-out, the publisher's.
+    var replies: ReplyStream
     var times = SendTimes()
     /// Behind the last message that is to be sent now.
     var due: UInt64 = 0
@@ -63,9 +63,11 @@ struct LoadConnection: ~Copyable {
     /// Of a message or a frame that came in pieces; nil between messages.
     var partial: UnsafeMutablePointer<PartialMessage>?
 
-    init(slot: UInt32, origin: MessageOrigin) {
+    /// With the messages of `origin` to send and those of `source` to come.
+    init(slot: UInt32, origin: MessageOrigin, source: MessageOrigin) {
         self.slot = slot
         self.origin = origin
+        replies = ReplyStream(origin: source)
     }
 
     deinit {
@@ -98,7 +100,7 @@ struct LoadConnection: ~Copyable {
         let sequence = cursor.begunCount
         cursor = OutputCursor(sequence: sequence)
         due = sequence
-        window = SequenceWindow(next: sequence)
+        replies.window = SequenceWindow(next: sequence)
         opening = nil
         control = nil
         forgetPartial()

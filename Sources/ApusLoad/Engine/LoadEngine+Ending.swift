@@ -113,17 +113,17 @@ extension LoadEngine {
     private mutating func leaveOpen(_ connection: ConnectionReference) {
         openCount -= 1
         guard audience != nil, connection.state.slot != 0 else { return }
-        audience?.lost(next: connection.state.window.next)
+        audience?.lost(next: connection.state.replies.window.next)
         table.markDirty(table[0])
     }
 
     /// What a connection whose end has come has not got.
     mutating func account(for connection: ConnectionReference) {
-        let window = connection.state.window
+        let window = connection.state.replies.window
         switch plan.mode {
         case .echo, .idle, .pingpong, .churn:
             let begunCount = connection.state.cursor.begunCount
-            report.lost += window.missingCount + begunCount - min(begunCount, window.next)
+            report.lost += connection.state.replies.missingCount(of: begunCount)
             let unsentCount = connection.state.due - min(connection.state.due, begunCount)
             if isOpenModel, unsentCount > 0 { report.errors["unsent", default: 0] += unsentCount }
         case .fanout:
@@ -193,14 +193,14 @@ extension LoadEngine {
     private mutating func giveUpReplies(_ connection: ConnectionReference) {
         guard plan.mode != .fanout, plan.mode != .upload, phase == .running else { return }
         let end = connection.state.cursor.sequence
-        var sequence = connection.state.window.next
+        var sequence = connection.state.replies.window.next
         while sequence < end {
             let sent = connection.state.times[sequence].sent
             guard sent + plan.timeoutNanoseconds <= now else { break }
             sequence += 1
         }
-        guard sequence > connection.state.window.next else { return }
-        connection.state.window.passOver(upTo: sequence)
+        guard sequence > connection.state.replies.window.next else { return }
+        connection.state.replies.window.passOver(upTo: sequence)
         if plan.mode == .churn {
             lose(connection, "timeout")
         } else {

@@ -28,8 +28,8 @@ extension LoadEngine {
         let stamp = SixBits.number(
             UInt64(littleEndian: unsafe payload.loadUnaligned(fromByteOffset: 8, as: UInt64.self))
         )
-        let next = connection.state.window.next
-        let message = pattern.message(next, from: publisherOrigin, stamp: stamp)
+        let next = connection.state.replies.window.next
+        let message = pattern.message(next, from: connection.state.replies.origin, stamp: stamp)
         if message.byteCount == payload.count, unsafe message.matches(payload) {
             delivered(next, stamp: stamp, byteCount: payload.count, on: connection)
         } else {
@@ -43,12 +43,14 @@ extension LoadEngine {
         stamp: UInt64,
         on connection: ConnectionReference
     ) {
-        let next = connection.state.window.next
-        guard let sequence = unsafe publisherOrigin.sequence(in: payload, near: next) else {
+        let next = connection.state.replies.window.next
+        guard
+            let sequence = unsafe connection.state.replies.origin.sequence(in: payload, near: next)
+        else {
             takeCorruptedDelivery(on: connection)
             return
         }
-        let message = pattern.message(sequence, from: publisherOrigin, stamp: stamp)
+        let message = pattern.message(sequence, from: connection.state.replies.origin, stamp: stamp)
         if message.byteCount == payload.count, unsafe message.matches(payload) {
             delivered(sequence, stamp: stamp, byteCount: payload.count, on: connection)
         } else {
@@ -56,22 +58,31 @@ extension LoadEngine {
         }
     }
 
+    /// One that came in pieces.
+    mutating func takeDelivery(_ whole: PartialMessage, on connection: ConnectionReference) {
+        guard whole.isIntact, let sequence = whole.sequence else {
+            takeCorruptedDelivery(on: connection)
+            return
+        }
+        delivered(sequence, stamp: whole.stamp, byteCount: whole.byteCount, on: connection)
+    }
+
     /// One that is not what was sent stands for the next one.
-    mutating func takeCorruptedDelivery(on connection: ConnectionReference) {
+    private mutating func takeCorruptedDelivery(on connection: ConnectionReference) {
         report.corrupted += 1
-        let next = connection.state.window.next
-        connection.state.window.receivedNext()
+        let next = connection.state.replies.window.next
+        connection.state.replies.window.receivedNext()
         reached(next..<next + 1, on: connection)
     }
 
-    mutating func delivered(
+    private mutating func delivered(
         _ sequence: UInt64,
         stamp: UInt64,
         byteCount: Int,
         on connection: ConnectionReference
     ) {
-        let next = connection.state.window.next
-        switch connection.state.window.received(sequence) {
+        let next = connection.state.replies.window.next
+        switch connection.state.replies.window.received(sequence) {
         case .inOrder, .ahead:
             reached(next..<sequence + 1, on: connection)
         case .reordered:

@@ -18,8 +18,8 @@ extension LoadEngine {
             unsafe partial.pointee.beginMessage()
             unsafe partial.pointee.isIntact = isOurKind
         }
-        let stream = plan.mode == .fanout ? publisherOrigin : connection.state.origin
-        let sequence = connection.state.window.next
+        let stream = connection.state.replies.origin
+        let sequence = connection.state.replies.window.next
         unsafe partial.pointee.take(bytes, isLast: part.isLast) { head in
             unsafe stream.sequence(in: head, near: sequence)
         } message: { [pattern, mode = plan.mode] sequence, second in
@@ -29,19 +29,18 @@ extension LoadEngine {
         }
         guard part.isLast else { return }
         let whole = unsafe partial.pointee
-        guard whole.isIntact, let sequence = whole.sequence else {
-            if plan.mode == .fanout {
-                takeCorruptedDelivery(on: connection)
-            } else {
-                takeCorrupted(on: connection)
-            }
+        guard plan.mode != .fanout else {
+            takeDelivery(whole, on: connection)
             return
         }
-        if plan.mode == .fanout {
-            delivered(sequence, stamp: whole.stamp, byteCount: whole.byteCount, on: connection)
+        let begunCount = connection.state.cursor.begunCount
+        let reply: Reply
+        if whole.isIntact, let sequence = whole.sequence {
+            reply = connection.state.replies.take(sequence, begunCount: begunCount)
         } else {
-            arrived(sequence, byteCount: whole.byteCount, on: connection)
+            reply = connection.state.replies.takeCorrupted(begunCount: begunCount)
         }
+        takeOdd(reply, byteCount: whole.byteCount, on: connection)
     }
 
     mutating func takeControl(

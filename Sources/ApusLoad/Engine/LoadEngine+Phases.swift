@@ -122,9 +122,9 @@ extension LoadEngine {
     private func isSettled(_ connection: ConnectionReference) -> Bool {
         switch plan.mode {
         case .echo, .idle, .pingpong, .churn:
-            connection.state.window.next >= connection.state.due
+            connection.state.replies.window.next >= connection.state.due
                 && connection.state.cursor.sequence >= connection.state.due
-                && !connection.state.window.hasGaps
+                && !connection.state.replies.window.hasGaps
         case .fanout:
             connection.state.isProven || isPublisher(connection)
         case .upload:

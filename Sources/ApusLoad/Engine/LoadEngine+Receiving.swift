@@ -130,78 +130,39 @@ extension LoadEngine {
         _ isOurKind: Bool,
         on connection: ConnectionReference
     ) {
-        let sequence = connection.state.window.next
-        if sequence < connection.state.cursor.begunCount, isOurKind {
-            let message = pattern.message(sequence, from: connection.state.origin)
-            if message.byteCount == payload.count, unsafe message.matches(payload) {
-                connection.state.window.receivedNext()
-                settle(sequence, byteCount: payload.count, on: connection)
-                return
-            }
-        }
-        unsafe takeOddReply(payload, isOurKind, on: connection)
-    }
-
-    /// One that is not the next, or none at all.
-    @inline(never)
-    private mutating func takeOddReply(
-        _ payload: UnsafeRawBufferPointer,
-        _ isOurKind: Bool,
-        on connection: ConnectionReference
-    ) {
-        let origin = connection.state.origin
-        let next = connection.state.window.next
-        guard isOurKind, let sequence = unsafe origin.sequence(in: payload, near: next) else {
-            takeCorrupted(on: connection)
-            return
-        }
-        let message = pattern.message(sequence, from: origin)
-        if message.byteCount == payload.count, unsafe message.matches(payload) {
-            arrived(sequence, byteCount: payload.count, on: connection)
+        let reply = unsafe connection.state.replies.take(
+            payload,
+            isOurKind: isOurKind,
+            begunCount: connection.state.cursor.begunCount,
+            pattern: pattern
+        )
+        if case .next(let sequence) = reply {
+            settle(sequence, byteCount: payload.count, on: connection)
         } else {
-            takeCorrupted(on: connection)
+            takeOdd(reply, byteCount: payload.count, on: connection)
         }
     }
 
-    /// An intact message of ours, which need not be the next.
-    mutating func arrived(
-        _ sequence: UInt64,
-        byteCount: Int,
-        on connection: ConnectionReference
-    ) {
-        guard sequence < connection.state.cursor.begunCount else {
-            // Nothing is the last of none once more.
-            if byteCount == 0, sequence > 0 {
-                report.duplicated += 1
-            } else {
-                noteUnexpected()
-            }
-            return
-        }
-        switch connection.state.window.received(sequence) {
-        case .inOrder:
-            break
-        case .ahead:
+    @inline(never)
+    mutating func takeOdd(_ reply: Reply, byteCount: Int, on connection: ConnectionReference) {
+        switch reply {
+        case .next(let sequence):
+            settle(sequence, byteCount: byteCount, on: connection)
+        case .ahead(let sequence):
             // A server may answer only the last of several pings, RFC 6455 §5.5.3.
-            if plan.opcode == .ping { connection.state.window.forgiveGaps() }
-        case .reordered:
+            if plan.opcode == .ping { connection.state.replies.window.forgiveGaps() }
+            settle(sequence, byteCount: byteCount, on: connection)
+        case .reordered(let sequence):
             report.reordered += 1
+            settle(sequence, byteCount: byteCount, on: connection)
         case .duplicated:
             report.duplicated += 1
-            return
-        }
-        settle(sequence, byteCount: byteCount, on: connection)
-    }
-
-    /// A reply that is not what was sent stands for the next one.
-    mutating func takeCorrupted(on connection: ConnectionReference) {
-        guard connection.state.window.next < connection.state.cursor.begunCount else {
+        case .corrupted:
+            report.corrupted += 1
+            afterReply(on: connection)
+        case .unexpected:
             noteUnexpected()
-            return
         }
-        report.corrupted += 1
-        connection.state.window.receivedNext()
-        afterReply(on: connection)
     }
 
     /// A message that nothing was sent for.

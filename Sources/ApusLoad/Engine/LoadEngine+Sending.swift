@@ -100,7 +100,7 @@ extension LoadEngine {
         let due: UInt64
         switch plan.mode {
         case .echo, .pingpong:
-            due = connection.state.window.next &+ UInt64(truncatingIfNeeded: plan.inflight)
+            due = connection.state.replies.window.next &+ UInt64(truncatingIfNeeded: plan.inflight)
         case .fanout:
             due = connection.state.slot == 0 ? audience?.due ?? 0 : 0
         case .upload:
@@ -315,6 +315,7 @@ extension LoadEngine {
     @inline(__always)
     private func oldestKept(_ connection: ConnectionReference) -> UInt64 {
         // Who publishes may get nothing back.
-        plan.mode == .fanout ? connection.state.cursor.sequence : connection.state.window.next
+        plan.mode == .fanout
+            ? connection.state.cursor.sequence : connection.state.replies.window.next
     }
 }

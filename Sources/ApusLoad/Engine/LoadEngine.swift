@@ -49,8 +49,6 @@ struct LoadEngine: ~Copyable {
     let isOpenModel: Bool
     var events = DecodedEvents(capacity: 256)
 
-    /// Of fan-out, what the publisher's messages are made from.
-    let publisherOrigin: MessageOrigin
     /// Of fan-out in a closed model, who has got what in the publisher's process.
     var audience: Audience?
     /// The message that tells subscribers that it was the last.
@@ -101,9 +99,10 @@ struct LoadEngine: ~Copyable {
         self.pattern = pattern
         let first = UInt64(plan.firstConnection)
         table = LoadConnectionTable(count: plan.connections) { slot in
-            LoadConnection(slot: slot, origin: pattern.origin(of: first + UInt64(slot)))
+            let origin = pattern.origin(of: first + UInt64(slot))
+            let source = plan.mode == .fanout ? pattern.origin(of: 0) : origin
+            return LoadConnection(slot: slot, origin: origin, source: source)
         }
-        publisherOrigin = pattern.origin(of: 0)
         output = OutputMemory()
         recorder = LoadRecorder()
         frames = OutputFrames(opcode: plan.opcode)

@@ -2,6 +2,7 @@
 // SPDX-License-Identifier: Apache-2.0
 
 import ApusCodec
+import Glibc
 
 /// What the messages of a run are: each a function of its connection and its sequence number alone.
 ///
@@ -11,7 +12,8 @@ import ApusCodec
 /// 1. the sequence number, plus a number of its connection's own, modulo 2^48;
 /// 2. the connection's number, 24 bits, and 24 bits of the hash of both; in a message with a stamp
 ///    that in place of them;
-/// 3. filler that depends on the hash, a different word at each place.
+/// 3. filler that depends on the hash: up to byte 128 a different word at each place, behind that a
+///    piece of ``FillerTable`` that begins where the hash says.
 ///
 /// What does not fit is cut off.
 struct MessagePattern {
@@ -121,10 +123,15 @@ struct Message {
         return SixBits.letters(of: value ^ value >> 29)
     }
 
+    /// The words before this one are reckoned, those from it on are looked up.
+    private static var reckonedCount: Int { 16 }
+
     /// Writes the words of a range of indices, masked; the last one may reach beyond the payload.
     @unsafe
     @inline(__always)
-    func write(_ indices: Range<Int>, masked mask: UInt64, to target: UnsafeMutableRawPointer) {
+    func write(_ indices: Range<Int>, to target: UnsafeMutableRawPointer) {
+        let key = UInt64(UInt32(littleEndian: maskingKey.wireOrder))
+        let mask = key | key << 32
         var index = indices.lowerBound
         var place = unsafe target
         while index < min(2, indices.upperBound) {
@@ -133,11 +140,20 @@ struct Message {
             unsafe place += 8
             index += 1
         }
-        while index < indices.upperBound {
+        while index < min(Self.reckonedCount, indices.upperBound) {
             let masked = filler(index) ^ mask
             unsafe place.storeBytes(of: masked.littleEndian, as: UInt64.self)
             unsafe place += 8
             index += 1
+        }
+        guard index < indices.upperBound else { return }
+        unsafe FillerTable.forEachPiece(
+            from: tableStart + 8 * index,
+            (indices.upperBound - index) * 8
+        ) {
+            piece in
+            unsafe maskingKey.copy(piece, to: place)
+            unsafe place += piece.count
         }
     }
 
@@ -145,17 +161,47 @@ struct Message {
     @inline(__always)
     func matches(_ bytes: UnsafeRawBufferPointer, at offset: Int = 0) -> Bool {
         guard offset + bytes.count <= byteCount else { return false }
-        guard offset & 7 == 0 else { return unsafe matchesUnaligned(bytes, at: offset) }
+        let reckoned = max(0, min(bytes.count, 8 * Self.reckonedCount - offset))
+        if reckoned > 0 {
+            let head = unsafe UnsafeRawBufferPointer(rebasing: bytes[..<reckoned])
+            let isEqual =
+                offset & 7 == 0
+                ? unsafe matchesReckoned(head, at: offset)
+                : unsafe matchesUnaligned(head, at: offset)
+            guard isEqual else { return false }
+        }
+        guard reckoned < bytes.count else { return true }
+        return unsafe matchesTable(bytes, from: reckoned, at: offset)
+    }
+
+    @inline(never)
+    private func matchesTable(
+        _ bytes: UnsafeRawBufferPointer,
+        from start: Int,
+        at offset: Int
+    ) -> Bool {
+        var position = start
+        var isEqual = true
+        unsafe FillerTable.forEachPiece(from: tableStart + offset + start, bytes.count - start) {
+            piece in
+            if isEqual, let expected = piece.baseAddress, let base = bytes.baseAddress {
+                isEqual = unsafe memcmp(base + position, expected, piece.count) == 0
+            }
+            position += piece.count
+        }
+        return isEqual
+    }
+
+    /// Where in the table byte 0 of the payload would be.
+    private var tableStart: Int { Int(truncatingIfNeeded: hash >> 3) & 0xFFF8 }
+
+    @inline(__always)
+    private func matchesReckoned(_ bytes: UnsafeRawBufferPointer, at offset: Int) -> Bool {
         var difference: UInt64 = 0
         var position = 0
         var index = offset >> 3
-        while index < 2, position + 8 <= bytes.count {
-            difference |= unsafe load(bytes, position) ^ word(index)
-            position += 8
-            index += 1
-        }
         while position + 8 <= bytes.count {
-            difference |= unsafe load(bytes, position) ^ filler(index)
+            difference |= unsafe load(bytes, position) ^ word(index)
             position += 8
             index += 1
         }
@@ -185,45 +231,13 @@ struct Message {
             guard unsafe bytes[position] == expected else { return false }
         }
         guard head < bytes.count else { return true }
-        return unsafe matches(UnsafeRawBufferPointer(rebasing: bytes[head...]), at: offset + head)
+        let rest = unsafe UnsafeRawBufferPointer(rebasing: bytes[head...])
+        return unsafe matchesReckoned(rest, at: offset + head)
     }
 
     @unsafe
     @inline(__always)
     private func load(_ bytes: UnsafeRawBufferPointer, _ position: Int) -> UInt64 {
         UInt64(littleEndian: unsafe bytes.loadUnaligned(fromByteOffset: position, as: UInt64.self))
-    }
-}
-
-/// Numbers as letters that are valid text, six bits each, the lowest first.
-enum SixBits {
-    private static let low: UInt64 = 0x3F3F_3F3F_3F3F_3F3F
-    private static let zero: UInt64 = 0x3030_3030_3030_3030
-
-    /// The lowest 48 bits as eight letters.
-    @inline(__always)
-    static func letters(_ number: UInt64) -> UInt64 {
-        var bits = number & 0xFF_FFFF | (number & 0xFFFF_FF00_0000) << 8
-        bits = bits & 0x0000_0FFF_0000_0FFF | (bits & 0x00FF_F000_00FF_F000) << 4
-        bits = bits & 0x003F_003F_003F_003F | (bits & 0x0FC0_0FC0_0FC0_0FC0) << 2
-        return bits &+ zero
-    }
-
-    /// Eight letters of six of the bits of each byte.
-    @inline(__always)
-    static func letters(of bits: UInt64) -> UInt64 {
-        bits & low &+ zero
-    }
-
-    /// The number of eight letters; what is no letter of ours gives some number or other.
-    static func number(_ letters: UInt64) -> UInt64 {
-        var bits = (letters &- zero) & low
-        bits = bits & 0x003F_003F_003F_003F | (bits & 0x3F00_3F00_3F00_3F00) >> 2
-        bits = bits & 0x0000_0FFF_0000_0FFF | (bits & 0x0FFF_0000_0FFF_0000) >> 4
-        return bits & 0xFF_FFFF | (bits & 0x00FF_FFFF_0000_0000) >> 8
-    }
-
-    static func digit(_ letter: UInt8) -> UInt64? {
-        0x30...0x6F ~= letter ? UInt64(letter - 0x30) : nil
     }
 }

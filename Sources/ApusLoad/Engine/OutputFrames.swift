@@ -37,7 +37,6 @@ struct OutputFrames {
         )
         unsafe message.write(
             0..<(message.byteCount + 7) >> 3,
-            masked: mask(message),
             to: target + headerByteCount
         )
         return headerByteCount + message.byteCount
@@ -71,7 +70,6 @@ struct OutputFrames {
         )
         unsafe message.write(
             payloadOffset >> 3..<(payloadOffset + byteCount + 7) >> 3,
-            masked: mask(message),
             to: target + headerByteCount
         )
         return (skip, headerByteCount + byteCount - skip)
@@ -99,12 +97,5 @@ struct OutputFrames {
             payloadByteCount: UInt64(truncatingIfNeeded: message.byteCount),
             maskingKey: message.maskingKey
         )
-    }
-
-    @inline(__always)
-    private func mask(_ message: Message) -> UInt64 {
-        // As it lies in memory, twice.
-        let key = UInt64(UInt32(littleEndian: message.maskingKey.wireOrder))
-        return key | key << 32
     }
 }

@@ -1,0 +1,75 @@
+// This source file is part of the Apus project
+// SPDX-License-Identifier: Apache-2.0
+
+/// Numbers as letters that are valid text, six bits each, the lowest first.
+enum SixBits {
+    private static let low: UInt64 = 0x3F3F_3F3F_3F3F_3F3F
+    private static let zero: UInt64 = 0x3030_3030_3030_3030
+
+    /// The lowest 48 bits as eight letters.
+    @inline(__always)
+    static func letters(_ number: UInt64) -> UInt64 {
+        var bits = number & 0xFF_FFFF | (number & 0xFFFF_FF00_0000) << 8
+        bits = bits & 0x0000_0FFF_0000_0FFF | (bits & 0x00FF_F000_00FF_F000) << 4
+        bits = bits & 0x003F_003F_003F_003F | (bits & 0x0FC0_0FC0_0FC0_0FC0) << 2
+        return bits &+ zero
+    }
+
+    /// Eight letters of six of the bits of each byte.
+    @inline(__always)
+    static func letters(of bits: UInt64) -> UInt64 {
+        bits & low &+ zero
+    }
+
+    /// The number of eight letters; what is no letter of ours gives some number or other.
+    static func number(_ letters: UInt64) -> UInt64 {
+        var bits = (letters &- zero) & low
+        bits = bits & 0x003F_003F_003F_003F | (bits & 0x3F00_3F00_3F00_3F00) >> 2
+        bits = bits & 0x0000_0FFF_0000_0FFF | (bits & 0x0FFF_0000_0FFF_0000) >> 4
+        return bits & 0xFF_FFFF | (bits & 0x00FF_FFFF_0000_0000) >> 8
+    }
+
+    static func digit(_ letter: UInt8) -> UInt64? {
+        0x30...0x6F ~= letter ? UInt64(letter - 0x30) : nil
+    }
+}
+
+/// Random letters, the same in every run: comparing and copying them is a matter of the processor's
+/// widest instructions.
+@safe
+enum FillerTable {
+    /// A prime number of words. Were it a power of two, then a buffer that a server sends twice, in
+    /// place of the next one, might hold the same bytes as that.
+    static let byteCount = 8 * 8209
+
+    private nonisolated(unsafe) static let bytes: UnsafeRawBufferPointer = {
+        let bytes = UnsafeMutableRawBufferPointer.allocate(byteCount: byteCount, alignment: 64)
+        for index in 0..<byteCount / 8 {
+            let word = SixBits.letters(of: Mixer.mix(0, UInt64(index)))
+            unsafe bytes.storeBytes(
+                of: word.littleEndian,
+                toByteOffset: 8 * index,
+                as: UInt64.self
+            )
+        }
+        return UnsafeRawBufferPointer(bytes)
+    }()
+
+    /// Calls with the pieces that so many bytes from a place on are made of: behind the table's end
+    /// comes its beginning.
+    @inline(__always)
+    static func forEachPiece(
+        from start: Int,
+        _ count: Int,
+        _ body: (UnsafeRawBufferPointer) -> Void
+    ) {
+        var place = start % byteCount
+        var rest = count
+        while rest > 0 {
+            let pieceCount = min(rest, byteCount - place)
+            unsafe body(UnsafeRawBufferPointer(rebasing: bytes[place..<place + pieceCount]))
+            rest -= pieceCount
+            place = 0
+        }
+    }
+}
