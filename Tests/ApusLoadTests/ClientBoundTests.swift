@@ -45,6 +45,8 @@ import Testing
     @Test func `is one that was busy and did not reach its rate`() {
         #expect(reason(rate: 1000, messages: 9_899, busy: 0.95) != nil)
         #expect(reason(rate: 1000, messages: 9_901, busy: 0.95) == nil)
+        // An impossible rate: all that were sent were late, and most were not.
+        #expect(reason(rate: 1e8, messages: 70_000, missed: 69_000, busy: 0.2) != nil)
         // Then it was the server that was slow.
         #expect(reason(rate: 1000, messages: 5_000, busy: 0.2) == nil)
     }

@@ -39,10 +39,11 @@ import Testing
         #expect(plan.shares(processes: 3).flatMap(addresses) == addresses(plan))
     }
 
-    @Test func `of a fan-out leave the rate to the one that sends`() {
+    @Test func `of a fan-out leave the rate to the one that sends, and know its messages`() {
         var plan = LoadPlan(url: "ws://127.0.0.1/")
         plan.mode = .fanout
         plan.rate = 100
         #expect(plan.shares(processes: 2).map(\.rate) == [100, 100])
+        #expect(Set(plan.shares(processes: 2).map(\.seed)).count == 1)
     }
 }

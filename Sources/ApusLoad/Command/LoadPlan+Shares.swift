@@ -13,14 +13,16 @@ extension LoadPlan {
             share.connections = connections / processes + (index < connections % processes ? 1 : 0)
             share.firstConnection = first
             let part = Double(share.connections) / Double(connections)
-            // A fan-out has one sender, which keeps the whole rate.
-            if mode != .fanout { share.rate = rate.map { $0 * part } }
+            // A fan-out has one sender, which keeps the whole rate, and whose messages all know.
+            if mode != .fanout {
+                share.rate = rate.map { $0 * part }
+                share.seed = seed &+ UInt64(index)
+            }
             share.connectRate = connectRate.map { $0 * part }
             if !sourceAddresses.isEmpty {
                 let turn = first % sourceAddresses.count
                 share.sourceAddresses = Array(sourceAddresses[turn...] + sourceAddresses[..<turn])
             }
-            share.seed = seed &+ UInt64(index)
             first += share.connections
             return share
         }

@@ -61,7 +61,8 @@ final class LoadCoordinator {
         for share in shares { processes.append(try ProcessHandle(share)) }
         while processes.contains(where: { $0.report == nil }) {
             try wait(interrupts: interrupts)
-            if apus_signals_next(interrupts, nil) > 0 { try interrupt() }
+            var sender: Int32 = 0
+            if unsafe apus_signals_next(interrupts, &sender) > 0 { try interrupt() }
             try advance(at: apus_clock_monotonic())
         }
         progress.clear()

@@ -23,7 +23,7 @@ enum ClientBound {
         let isBusy = busiest > busyMax
         if let rate = plan.rate {
             let due = rate * Double(report.elapsedNanoseconds) / 1e9
-            let missed = Double(report.missedDeadlines) / max(due, 1)
+            let missed = Double(report.missedDeadlines) / Double(max(report.messages, 1))
             if missed > missedMax {
                 return "\(Figures.percent(missed)) of the messages were sent more than 1 ms late,"
                     + " since the load did not get to it in time; \(cure)"
