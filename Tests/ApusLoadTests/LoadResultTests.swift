@@ -79,7 +79,13 @@ import Testing
         #expect(text.contains("2,000 messages/s"))
         #expect(text.contains("100 opened of 100"))
         #expect(text.contains("500 µs a message"))
-        #expect(text.contains("1,000 B a connection"))
+        #expect(text.contains("RSS 98.6 KiB, PSS 88.8 KiB"))
+        #expect(!text.contains("a connection more"))
+        var many = LoadOutcome.ofTwoProcesses().withServer()
+        many.processes[0].connectionsOpened = 1950
+        #expect(
+            ResultTable(LoadResult(many, of: .echo())).text.contains("50 B a connection more")
+        )
     }
 
     @Test func `that was the load's limit has no throughput, and says so`() {

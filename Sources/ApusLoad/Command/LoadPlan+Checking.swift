@@ -51,8 +51,8 @@ extension LoadPlan {
             return "--mode fanout puts the time of sending into messages; take a --size of 16 or"
                 + " more"
         }
-        if mode == .pingpong || mode == .idle, sizes.upperBound > 125 {
-            return "--mode \(mode.rawValue) sends pings, which have at most 125 bytes"
+        if mode == .pingpong, sizes.upperBound > 125 {
+            return "--mode pingpong sends pings, which have at most 125 bytes"
                 + " (RFC 6455 §5.5); take a smaller --size"
         }
         if rate != nil, mode == .idle || mode == .churn || mode == .upload {

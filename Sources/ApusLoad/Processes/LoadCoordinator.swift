@@ -11,7 +11,7 @@ struct LoadOutcome {
     var server: ServerUsage?
     /// It was ended before its time.
     var isInterrupted: Bool
-    /// When its measured time began, and how far apart that was from now is nothing to anybody.
+    /// When it began.
     var date: String
 }
 
@@ -79,7 +79,7 @@ final class LoadCoordinator {
         let reporting = processes.filter { $0.report == nil }
         var entries = (reporting.map(\.descriptor) + [interrupts]).map(apus_poll_readable)
         let now = apus_clock_monotonic()
-        let due = [progress.due, server?.due(in: measured)].compactMap { $0 }.min()
+        let due = [progress.due, server?.due(in: measured), lastDeadline].compactMap { $0 }.min()
         let delay = due.map { Int64($0 > now ? $0 - now : 0) } ?? -1
         // As many entries as are said to be.
         _ = unsafe entries.withUnsafeMutableBufferPointer { buffer in
@@ -101,13 +101,12 @@ final class LoadCoordinator {
         }
         if let measured {
             server?.look(at: now, in: measured)
-            let last = measured.upperBound + 2 * plan.timeoutNanoseconds + Self.patience
-            if now > last {
-                throw CommandFailure(
-                    exitCode: 70,
-                    message: "a process of the load does not end, long after its time"
-                )
-            }
+        }
+        if let lastDeadline, now >= lastDeadline {
+            throw CommandFailure(
+                exitCode: 70,
+                message: "a process of the load does not end, long after its time"
+            )
         }
         progress.show(
             openConnections: processes.reduce(0) { $0 + $1.openConnections },
@@ -115,6 +114,11 @@ final class LoadCoordinator {
             at: now,
             in: measured
         )
+    }
+
+    /// Replies, and then close handshakes, are awaited for as long as the timeout.
+    private var lastDeadline: UInt64? {
+        measured.map { $0.upperBound + 2 * plan.timeoutNanoseconds + Self.patience }
     }
 
     private func start(at time: UInt64) {

@@ -10,14 +10,14 @@ struct ProgressLine {
 
     private let connections: Int
     private let isShown = StandardError.isTerminal
-    private var last: (time: UInt64, messages: UInt64)?
+    private var last: UInt64?
 
     init(connections: Int) {
         self.connections = connections
     }
 
     /// When the line is old.
-    var due: UInt64? { isShown ? (last?.time ?? 0) + Self.period : nil }
+    var due: UInt64? { isShown ? (last ?? 0) + Self.period : nil }
 
     mutating func show(
         openConnections: Int,
@@ -26,14 +26,11 @@ struct ProgressLine {
         in measured: Range<UInt64>?
     ) {
         guard let due, now >= due else { return }
-        let seconds = Double(now - (last?.time ?? now)) / 1e9
-        let rate = seconds > 0 ? Double(messages &- (last?.messages ?? 0)) / seconds : 0
-        last = (now, messages)
+        last = now
         var line = "\(Figures.count(UInt64(openConnections))) of"
         line += " \(Figures.count(UInt64(connections))) connections open"
         if let measured {
-            line += ", \(Figures.count(UInt64(max(0, rate)))) messages/s, "
-            line += Self.phase(at: now, in: measured)
+            line += ", " + Self.phase(at: now, in: measured, messages: messages)
         }
         StandardError.write("\r\u{1B}[K\(line)")
     }
@@ -42,10 +39,15 @@ struct ProgressLine {
         if last != nil { StandardError.write("\r\u{1B}[K") }
     }
 
-    private static func phase(at now: UInt64, in measured: Range<UInt64>) -> String {
+    private static func phase(
+        at now: UInt64,
+        in measured: Range<UInt64>,
+        messages: UInt64
+    ) -> String {
         if now < measured.lowerBound { return "warming up" }
         if now >= measured.upperBound { return "waiting for the last replies" }
         let left = (measured.upperBound - now + 999_999_999) / 1_000_000_000
-        return "\(left) s left"
+        let seconds = Double(max(1, now - measured.lowerBound)) / 1e9
+        return "\(Figures.fixed(Double(messages) / seconds, 0)) messages/s, \(left) s left"
     }
 }

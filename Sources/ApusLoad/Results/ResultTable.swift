@@ -42,8 +42,10 @@ struct ResultTable {
         return lines.joined(separator: "\n")
     }
 
+    private var isAboutMessages: Bool { result.plan.mode != .idle }
+
     private var throughput: [String] {
-        guard result.plan.mode != .idle else { return [] }
+        guard isAboutMessages else { return [] }
         return [
             Self.row(
                 "throughput",
@@ -84,13 +86,14 @@ struct ResultTable {
         guard let server = result.server else { return [] }
         var cpu = "\(Figures.fixed(server.cpuSeconds, 2)) s on processors"
         cpu += ", busiest thread \(Figures.percent(server.busiestThread))"
-        if let each = server.cpuMicrosecondsPerMessage, result.clientBoundReason == nil {
+        if let each = server.cpuMicrosecondsPerMessage, isAboutMessages, !result.clientBound {
             cpu += ", \(Figures.number(each)) µs a message"
         }
         var memory = "RSS \(Figures.bytes(Double(server.rssBytes)))"
         if let pss = server.pssBytes { memory += ", PSS \(Figures.bytes(Double(pss)))" }
         let opened = result.connections.opened
-        if opened > 0, result.plan.mode != .churn {
+        // Of fewer, what a server does once weighs more than its connections.
+        if opened >= 1000, result.plan.mode != .churn {
             let each = Double(server.rssBytes - server.rssBytesBefore) / Double(opened)
             memory += ", \(Figures.bytes(max(0, each))) a connection more than before"
         }
