@@ -32,7 +32,10 @@ extension LoadEngine {
     private mutating func tick() {
         let isAwaiting = phase == .waiting || phase == .settling
         nextProgress = now + (isAwaiting ? Self.awaitingInterval : Self.progressInterval)
-        giveUpLate()
+        if now >= nextSearch {
+            nextSearch = now + Self.progressInterval
+            giveUpLate()
+        }
         if !isAwaiting {
             observer.progressed(openConnections: openCount, messages: report.messages)
         }

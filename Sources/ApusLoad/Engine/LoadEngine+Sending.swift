@@ -25,7 +25,7 @@ extension LoadEngine {
 
     /// Whether frames are so large, or so many, that each send is a system call of its own.
     static func sendsAtOnce(_ plan: LoadPlan) -> Bool {
-        plan.sizes.upperBound > smallByteCountMax || plan.mode == .upload
+        plan.pattern.sizes.upperBound > smallByteCountMax || plan.mode == .upload
     }
 
     /// Gives messages that are due by now to the connections, in turn.

@@ -64,6 +64,8 @@ struct LoadEngine: ~Copyable {
     var measuredTo: UInt64 = .max
     var phaseEnd: UInt64 = .max
     var nextProgress: UInt64
+    /// When what takes too long is looked for.
+    var nextSearch: UInt64 = 0
     /// Whether messages have been sent.
     var hasBegun = false
     /// When messages are due, of an open model.
@@ -95,7 +97,7 @@ struct LoadEngine: ~Copyable {
         self.url = url
         self.addresses = addresses
         self.ring = ring
-        let pattern = MessagePattern(sizes: plan.sizes, seed: plan.seed)
+        let pattern = plan.pattern
         self.pattern = pattern
         let first = UInt64(plan.firstConnection)
         table = LoadConnectionTable(count: plan.connections) { slot in

@@ -46,7 +46,7 @@ extension LoadPlan {
 
     private func checkMode() throws(LoadFailure) {
         switch mode {
-        case .pingpong, .idle:
+        case .pingpong:
             guard sizes.upperBound <= Self.controlByteCountMax else {
                 throw LoadFailure(
                     .usage,
@@ -67,9 +67,17 @@ extension LoadPlan {
                     "fan-out wants a subscriber in the publisher's process, or a rate"
                 )
             }
-        case .echo, .churn, .upload:
+        case .echo, .churn, .idle, .upload:
             break
         }
+    }
+
+    /// What the messages of the run are; an idle connection's ping is as long as it may be.
+    var pattern: MessagePattern {
+        let largest = mode == .idle ? Self.controlByteCountMax : .max
+        let sizes = min(sizes.lowerBound, largest)...min(sizes.upperBound, largest)
+        // Subscribers in other processes have to know what the publisher sends.
+        return MessagePattern(sizes: sizes, seed: mode == .fanout ? 0 : seed)
     }
 
     /// Whether the first connection of this process is the one that publishes.
