@@ -70,7 +70,9 @@ extension LoadEngine {
             let seconds = Double(plan.durationNanoseconds) * 0.9e-9
             let rate = plan.rate ?? max(1, Double(openCount) / max(0.001, seconds))
             pacer = Pacer(start: measuredFrom, rate: rate)
-        } else if let rate = plan.rate, plan.mode != .churn {
+        } else if let rate = plan.rate, plan.mode != .churn,
+            plan.mode != .fanout || plan.isPublishing
+        {
             pacer = Pacer(start: beginning, rate: rate, arrivals: plan.arrivals, seed: plan.seed)
         } else if plan.isPublishing {
             audience = Audience(

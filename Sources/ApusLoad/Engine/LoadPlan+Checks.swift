@@ -76,8 +76,7 @@ extension LoadPlan {
     var pattern: MessagePattern {
         let largest = mode == .idle ? Self.controlByteCountMax : .max
         let sizes = min(sizes.lowerBound, largest)...min(sizes.upperBound, largest)
-        // Subscribers in other processes have to know what the publisher sends.
-        return MessagePattern(sizes: sizes, seed: mode == .fanout ? 0 : seed)
+        return MessagePattern(sizes: sizes, seed: seed)
     }
 
     /// Whether the first connection of this process is the one that publishes.

@@ -77,7 +77,8 @@ struct LoadResult: Codable, Equatable {
         bytesPerSecond = seconds > 0 ? Double(report.payloadBytes) / seconds : 0
         let fromSend = LatencyFigures(report.latency)
         latency = plan.rate == nil ? fromSend : LatencyFigures(report.latencyFromIntended)
-        latencyFromSend = plan.rate == nil ? nil : fromSend
+        // A fan-out's messages carry one time to their subscribers: that at which they were due.
+        latencyFromSend = plan.rate == nil || plan.mode == .fanout ? nil : fromSend
         handshake = LatencyFigures(report.handshake)
         connections = Connections(
             asked: report.connectionsAsked,
