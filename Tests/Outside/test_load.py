@@ -9,6 +9,8 @@ import logging
 import os
 import signal
 import socket
+import subprocess
+import sys
 import time
 import xml.etree.ElementTree
 
@@ -150,6 +152,37 @@ def test_server_sample_covers_the_whole_tree(server):
     assert figures["rss_bytes"] > 1 << 20
 
 
+# Uses a third of a second of processor time, and then waits.
+WORK = """
+import time
+while time.process_time() < 0.33: pass
+time.sleep(60)
+"""
+
+
+def test_server_sample_has_processes_that_start_during_the_run():
+    """The server is a thread of this process here, which starts another at the first message."""
+    workers = []
+
+    async def work(peer, connection):
+        async for message in connection:
+            if not workers:
+                workers.append(subprocess.Popen([sys.executable, "-c", WORK]))
+            await connection.send(message)
+
+    try:
+        with Peer(work) as peer:
+            result = load(
+                peer.url, "--connections", "1", "--rate", "10", "--duration", "4s",
+                "--server-pid", str(os.getpid()),
+            )  # fmt: skip
+    finally:
+        for worker in workers:
+            worker.kill()
+            worker.wait()
+    assert result["server"]["cpu_seconds"] > 0.33
+
+
 # That it measures right
 
 
@@ -283,6 +316,17 @@ def test_close_codes_are_told():
     with Peer(fail) as peer:
         result = load(peer.url, "--connections", "3", "--duration", "10s", code=[1])
     assert result["errors"]["close 1011"] == 3
+    assert result["lost"] == 3
+
+
+def test_connections_that_break_are_told():
+    async def break_off(peer, connection):
+        await connection.recv()
+        connection.transport.abort()
+
+    with Peer(break_off) as peer:
+        result = load(peer.url, "--connections", "3", "--duration", "10s", code=[1])
+    assert sum(result["errors"].get(kind, 0) for kind in ("closed", "reset")) == 3
     assert result["lost"] == 3
 
 

@@ -28,9 +28,7 @@ struct LoadCommand: ParsableCommand {
     @Argument(help: "Where to connect: ws://host:port/path.")
     var url: String
 
-    @Option(
-        help: "What to do: \(LoadPlan.Mode.allCases.map(\.rawValue).joined(separator: ", "))."
-    )
+    @Option(help: "What to do.")
     var mode = LoadPlan.Mode.echo
 
     @Option(help: ArgumentHelp("How many connections.", valueName: "count"))
@@ -59,7 +57,7 @@ struct LoadCommand: ParsableCommand {
     )
     var rate: Double?
 
-    @Option(help: "When messages of the open model are due: constant or poisson.")
+    @Option(help: "When messages of the open model are due: evenly, or at random.")
     var arrivals = LoadPlan.Arrivals.constant
 
     @Option(help: ArgumentHelp("The most connections opened a second.", valueName: "rate"))

@@ -69,7 +69,7 @@ struct Preflight {
 
     private func memoryShortage(_ plan: LoadPlan, _ processes: Int) -> String? {
         guard memoryAvailable > 0 else { return nil }
-        // At the end of a message nothing of it is kept, so at most what is under way counts.
+        // Messages are made while they are sent: of a large one the socket's buffers hold a part.
         let isSending = plan.mode != .idle && plan.mode != .fanout
         let underWay = isSending ? min(plan.sizes.upperBound, 256 << 10) : 0
         let perConnection = Self.bytesPerConnection + underWay
