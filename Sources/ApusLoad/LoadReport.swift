@@ -10,7 +10,7 @@ struct LoadReport: Codable, Sendable {
     /// Nanoseconds, one nanosecond to ten minutes, three digits.
     typealias Latencies = Histogram<UInt64>
 
-    /// Messages that came back, or were delivered (fan-out), or were sent (upload).
+    /// Messages that came back, or were delivered (fan-out), or were taken by the server (upload).
     var messages: UInt64 = 0
     /// Their payloads' bytes.
     var payloadBytes: UInt64 = 0

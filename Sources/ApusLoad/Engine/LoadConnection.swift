@@ -44,7 +44,7 @@ struct LoadConnection: ~Copyable {
     var isDirty = false
     /// Whether what is due waited for the socket, and so is not late by our fault.
     var wasBlocked = false
-    /// Whether the pong behind an upload has come, or the publisher's last message.
+    /// Whether the publisher's last message has come.
     var isProven = false
 
     let origin: MessageOrigin
@@ -55,6 +55,8 @@ struct LoadConnection: ~Copyable {
     var due: UInt64 = 0
     var cursor = OutputCursor()
     var flight = Flight()
+    /// Of upload, behind the last message that a ping asks about.
+    var pinged: UInt64 = 0
 
     /// When its connect began, and later when its end did.
     var since: UInt64 = 0

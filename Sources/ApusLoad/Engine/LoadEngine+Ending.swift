@@ -121,7 +121,7 @@ extension LoadEngine {
     mutating func account(for connection: ConnectionReference) {
         let window = connection.state.replies.window
         switch plan.mode {
-        case .echo, .idle, .pingpong, .churn:
+        case .echo, .idle, .pingpong, .churn, .upload:
             let begunCount = connection.state.cursor.begunCount
             report.lost += connection.state.replies.missingCount(of: begunCount)
             let unsentCount = connection.state.due - min(connection.state.due, begunCount)
@@ -133,8 +133,6 @@ extension LoadEngine {
             guard hasBegun, !connection.state.isProven else { return }
             let publishedCount = plan.isPublishing ? table[0].state.cursor.begunCount : 0
             report.lost += max(1, publishedCount - min(publishedCount, window.next))
-        case .upload:
-            if hasBegun, !connection.state.isProven { report.lost += 1 }
         }
     }
 

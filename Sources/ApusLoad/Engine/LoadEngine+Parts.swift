@@ -76,9 +76,7 @@ extension LoadEngine {
         case .idle, .pingpong:
             unsafe takeReply(payload, true, on: connection)
         case .upload:
-            if phase == .settling, payload.count == Self.lastPing.count {
-                connection.state.isProven = true
-            }
+            unsafe takeProof(payload, on: connection)
         case .echo, .churn, .fanout:
             // Anybody may send a pong, RFC 6455 §5.5.3.
             break

@@ -109,8 +109,8 @@ extension LoadEngine {
         for slot in 0..<table.count where plan.mode == .upload {
             let connection = table[slot]
             guard connection.state.stage == .open else { continue }
-            connection.state.due = connection.state.cursor.begunCount
-            appendControl(.ping, Self.lastPing.span, on: connection)
+            if isClosedModel { connection.state.due = connection.state.cursor.begunCount }
+            table.markDirty(connection)
         }
         if plan.mode == .fanout { publishLast() }
     }
@@ -126,14 +126,12 @@ extension LoadEngine {
 
     private func isSettled(_ connection: ConnectionReference) -> Bool {
         switch plan.mode {
-        case .echo, .idle, .pingpong, .churn:
+        case .echo, .idle, .pingpong, .churn, .upload:
             connection.state.replies.window.next >= connection.state.due
                 && connection.state.cursor.sequence >= connection.state.due
                 && !connection.state.replies.window.hasGaps
         case .fanout:
             connection.state.isProven || isPublisher(connection)
-        case .upload:
-            connection.state.isProven
         }
     }
 

@@ -16,9 +16,6 @@ extension LoadEngine {
     /// Later than this is too late to blame the server.
     private static var latenessMax: UInt64 { 1_000_000 }
 
-    /// The ping that proves that all was taken.
-    static var lastPing: [UInt8] { Array("taken".utf8) }
-
     /// Whether replies make way for the next messages.
     @inline(__always)
     var isSendingAtReplies: Bool { isClosedModel && phase == .running }
@@ -75,10 +72,11 @@ extension LoadEngine {
             let connection = table.dirty(at: index)
             index += 1
             if connection.state.isWritable {
-                if isClosedModel, phase == .running { raiseDue(connection) }
+                raiseDue(connection)
                 if connection.state.hasOutput {
                     if sendsAtOnce {
                         sendPieces(connection, at: time)
+                        if plan.mode == .upload { raiseUpload(connection) }
                     } else {
                         sendByRing(connection, at: time, &used)
                     }
@@ -97,15 +95,18 @@ extension LoadEngine {
     /// Of a closed model, what may be under way.
     @inline(__always)
     private mutating func raiseDue(_ connection: ConnectionReference) {
+        guard plan.mode != .upload else {
+            raiseUpload(connection)
+            return
+        }
+        guard isSendingAtReplies else { return }
         let due: UInt64
         switch plan.mode {
         case .echo, .pingpong:
             due = connection.state.replies.window.next &+ UInt64(truncatingIfNeeded: plan.inflight)
         case .fanout:
             due = connection.state.slot == 0 ? audience?.due ?? 0 : 0
-        case .upload:
-            due = .max
-        case .idle, .churn:
+        case .idle, .churn, .upload:
             return
         }
         connection.state.due = max(connection.state.due, due)
@@ -246,15 +247,9 @@ extension LoadEngine {
     private mutating func advance(_ connection: ConnectionReference, by byteCount: Int) {
         let pattern = pattern
         let origin = connection.state.origin
-        let before = connection.state.cursor.sequence
         // A stamp changes no length.
         frames.advance(&connection.state.cursor, by: byteCount) { sequence in
             pattern.message(sequence, from: origin)
-        }
-        guard plan.mode == .upload, isMeasuring else { return }
-        for sequence in before..<connection.state.cursor.sequence {
-            report.messages += 1
-            report.payloadBytes += UInt64(pattern.message(sequence, from: origin).byteCount)
         }
     }
 
