@@ -55,8 +55,8 @@ extension LoadPlan {
             return "--mode pingpong sends pings, which have at most 125 bytes"
                 + " (RFC 6455 §5.5); take a smaller --size"
         }
-        if rate != nil, mode == .idle || mode == .churn || mode == .upload {
-            return "--rate is for --mode echo, pingpong and fanout;"
+        if rate != nil, mode == .idle || mode == .churn {
+            return "--rate is for --mode echo, pingpong, fanout and upload;"
                 + " \(mode.rawValue) has no messages that are due at a time"
         }
         if rate == nil, arrivals == .poisson {

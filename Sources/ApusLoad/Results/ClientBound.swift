@@ -19,7 +19,7 @@ enum ClientBound {
     ) -> String? {
         // To hold connections is no work whose speed is measured.
         guard plan.mode != .idle, report.elapsedNanoseconds > 0 else { return nil }
-        let cure = "use more --processes, on other processors than the server's"
+        let cure = "use more --processes, and give them other processors than the server's"
         let isBusy = busiest > busyMax
         if let rate = plan.rate {
             let due = rate * Double(report.elapsedNanoseconds) / 1e9
