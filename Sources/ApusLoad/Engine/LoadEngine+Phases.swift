@@ -102,6 +102,10 @@ extension LoadEngine {
             report.cpuNanoseconds = LoadRecorder.processorTime() - processorTimeBefore
             report.elapsedNanoseconds = measuredTo - measuredFrom
         }
+        if isOpenModel, plan.mode != .idle, let pacer {
+            // What the turns did not come to.
+            report.missedDeadlines += pacer.dueCount(at: measuredTo)
+        }
         phase = .settling
         phaseEnd = now + plan.timeoutNanoseconds
         nextProgress = now

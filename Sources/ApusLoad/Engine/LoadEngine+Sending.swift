@@ -13,6 +13,8 @@ extension LoadEngine {
     private static var pieceByteCount: Int { 1 << 17 }
     /// What a connection may send at once in a turn, so that others have theirs.
     private static var budgetByteCount: Int { 1 << 18 }
+    /// Messages that a turn takes from the schedule.
+    private static var dueCountMax: Int { 4096 }
     /// Later than this is too late to blame the server.
     private static var latenessMax: UInt64 { 1_000_000 }
 
@@ -28,8 +30,9 @@ extension LoadEngine {
     /// Gives messages that are due by now to the connections, in turn.
     mutating func sendWhatIsDue() {
         guard phase == .running, now >= beginning else { return }
-        while let intended = pacer?.takeDue(at: now) {
-            guard intended < measuredTo else { return }
+        // A turn has an end, also where more is due than can be sent.
+        for _ in 0..<Self.dueCountMax {
+            guard let intended = pacer?.takeDue(at: min(now, measuredTo - 1)) else { return }
             guard let connection = nextToSend() else { return }
             let sequence = connection.state.due
             if plan.mode == .idle, sequence > 0 {

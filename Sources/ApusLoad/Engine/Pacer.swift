@@ -37,6 +37,11 @@ struct Pacer {
         return next
     }
 
+    /// About how many are due by now and were not taken; exactly, where the rate is constant.
+    func dueCount(at now: UInt64) -> UInt64 {
+        next < now ? UInt64((Double(now - next) / interval).rounded(.up)) : 0
+    }
+
     private mutating func advance() {
         index += 1
         if isPoisson {

@@ -31,6 +31,17 @@ import Testing
         #expect(pacer.next == 10_000 * Self.second)
     }
 
+    @Test func `says how many are due that nobody took`() {
+        var pacer = Pacer(start: 1000, rate: 1e6)
+        #expect(pacer.dueCount(at: 1000) == 0)
+        #expect(pacer.dueCount(at: 1001) == 1)
+        #expect(pacer.dueCount(at: 5000) == 4)
+        var count: UInt64 = 0
+        let isDue = pacer.dueCount(at: 9_500)
+        while pacer.takeDue(at: 9_499) != nil { count += 1 }
+        #expect(count == isDue)
+    }
+
     @Test func `of a Poisson process has the rate and the spread of one`() {
         var pacer = Pacer(start: 0, rate: 1000, arrivals: .poisson, seed: 5)
         var times: [UInt64] = []
