@@ -9,42 +9,55 @@
 #include <stdlib.h>
 #include <string.h>
 
-enum { QUEUE_MAX = 256, PAYLOAD_MAX = 1024 };
-
 struct message {
+    struct message *next;
+    enum lws_write_protocol mode;
     size_t size;
-    int mode;
-    unsigned char bytes[LWS_PRE + PAYLOAD_MAX];
+    unsigned char bytes[]; /* behind LWS_PRE bytes of room */
 };
 
 struct session {
-    struct message *queue; /* a ring of QUEUE_MAX */
-    unsigned head, count;
+    struct message *first, *last; /* whole ones, to be sent */
+    struct message *partial;      /* what is being received */
 };
 
+/* Large messages come in pieces. */
 static int keep(struct lws *wsi, struct session *session, const void *bytes, size_t size) {
-    if (session->count == QUEUE_MAX || size > PAYLOAD_MAX || !lws_is_first_fragment(wsi) ||
-        !lws_is_final_fragment(wsi)) {
+    struct message *message = session->partial;
+    size_t before = message != NULL ? message->size : 0;
+    size_t room = before + size + lws_remaining_packet_payload(wsi);
+    if (message == NULL || size > 0) {
+        message = realloc(message, sizeof *message + LWS_PRE + room);
+    }
+    if (message == NULL) {
         return -1;
     }
-    struct message *message = &session->queue[(session->head + session->count++) % QUEUE_MAX];
-    message->size = size;
+    session->partial = message;
+    message->next = NULL;
     message->mode = lws_frame_is_binary(wsi) ? LWS_WRITE_BINARY : LWS_WRITE_TEXT;
-    memcpy(message->bytes + LWS_PRE, bytes, size);
+    message->size = before + size;
+    memcpy(message->bytes + LWS_PRE + before, bytes, size);
+    if (lws_remaining_packet_payload(wsi) > 0 || !lws_is_final_fragment(wsi)) {
+        return 0;
+    }
+    session->partial = NULL;
+    *(session->first == NULL ? &session->first : &session->last->next) = message;
+    session->last = message;
     lws_callback_on_writable(wsi);
     return 0;
 }
 
 static int reply(struct lws *wsi, struct session *session) {
-    while (session->count > 0) {
-        struct message *message = &session->queue[session->head];
-        session->head = (session->head + 1) % QUEUE_MAX;
-        session->count -= 1;
-        if (lws_write(wsi, message->bytes + LWS_PRE, message->size,
-                      (enum lws_write_protocol)message->mode) < (int)message->size) {
+    while (session->first != NULL) {
+        struct message *message = session->first;
+        int size = (int)message->size;
+        int written = lws_write(wsi, message->bytes + LWS_PRE, message->size, message->mode);
+        session->first = message->next;
+        free(message);
+        if (written < size) {
             return -1;
         }
-        if (session->count > 0 && lws_send_pipe_choked(wsi)) {
+        if (session->first != NULL && lws_send_pipe_choked(wsi)) {
             lws_callback_on_writable(wsi);
             break;
         }
@@ -52,15 +65,21 @@ static int reply(struct lws *wsi, struct session *session) {
     return 0;
 }
 
+static void forget(struct session *session) {
+    while (session->first != NULL) {
+        struct message *message = session->first;
+        session->first = message->next;
+        free(message);
+    }
+    free(session->partial);
+}
+
 static int act(struct lws *wsi, enum lws_callback_reasons reason, void *user, void *bytes,
                size_t size) {
     struct session *session = user;
     switch (reason) {
-    case LWS_CALLBACK_ESTABLISHED:
-        session->queue = calloc(QUEUE_MAX, sizeof *session->queue);
-        return session->queue == NULL ? -1 : 0;
     case LWS_CALLBACK_CLOSED:
-        free(session->queue);
+        forget(session);
         return 0;
     case LWS_CALLBACK_RECEIVE:
         return keep(wsi, session, bytes, size);

@@ -5,29 +5,27 @@
 
 #include "apus_codec.h"
 #include "listen.h"
+#include "output.h"
 
-#include <errno.h>
-#include <string.h>
-#include <sys/epoll.h>
 #include <unistd.h>
 #include <wslay/wslay.h>
 
 struct client {
-    int socket;
+    struct output output;
     wslay_event_context_ptr context; /* NULL until the handshake is done */
     bool is_drained;                 /* the last read got all there was */
 };
 
 // Replies of the client that is being served; they leave before the next one is.
-static uint8_t output[BUFFER_SIZE];
-static size_t output_size;
+static uint8_t *replies;
+static size_t reply_size, reply_room;
 
 static ssize_t receive(wslay_event_context_ptr context, uint8_t *bytes, size_t size, int flags,
                        void *user) {
     (void)flags;
     struct client *client = user;
     // wslay reads until it is told to stop; a second system call would say no more than this.
-    ssize_t count = client->is_drained ? -1 : recv(client->socket, bytes, size, 0);
+    ssize_t count = client->is_drained ? -1 : recv(client->output.socket, bytes, size, 0);
     if (count <= 0) {
         bool is_empty = count < 0 && (client->is_drained || errno == EAGAIN);
         wslay_event_set_error(context,
@@ -42,12 +40,18 @@ static ssize_t collect(wslay_event_context_ptr context, const uint8_t *bytes, si
                        int flags, void *user) {
     (void)flags;
     (void)user;
-    if (output_size + size > sizeof output) {
-        wslay_event_set_error(context, WSLAY_ERR_CALLBACK_FAILURE);
-        return -1;
+    if (reply_size + size > reply_room) {
+        size_t room = 2 * (reply_size + size);
+        uint8_t *larger = realloc(replies, room);
+        if (larger == NULL) {
+            wslay_event_set_error(context, WSLAY_ERR_CALLBACK_FAILURE);
+            return -1;
+        }
+        replies = larger;
+        reply_room = room;
     }
-    memcpy(output + output_size, bytes, size);
-    output_size += size;
+    memcpy(replies + reply_size, bytes, size);
+    reply_size += size;
     return (ssize_t)size;
 }
 
@@ -66,7 +70,7 @@ static bool shake_hands(struct client *client) {
         .recv_callback = receive, .send_callback = collect, .on_msg_recv_callback = reply};
     static const char field[] = "Sec-WebSocket-Key: ";
     char text[4096];
-    ssize_t count = recv(client->socket, text, sizeof text - 1, 0);
+    ssize_t count = recv(client->output.socket, text, sizeof text - 1, 0);
     if (count <= 0) {
         return false;
     }
@@ -81,28 +85,33 @@ static bool shake_hands(struct client *client) {
                         "HTTP/1.1 101 Switching Protocols\r\nUpgrade: websocket\r\n"
                         "Connection: Upgrade\r\nSec-WebSocket-Accept: %s\r\n\r\n",
                         accept);
-    return send(client->socket, text, (size_t)size, MSG_NOSIGNAL) == size &&
+    return send(client->output.socket, text, (size_t)size, MSG_NOSIGNAL) == size &&
            wslay_event_context_server_init(&client->context, &callbacks, client) == 0;
 }
 
-static bool serve(struct client *client) {
+static bool serve(struct client *client, uint32_t events) {
+    if ((events & EPOLLOUT) != 0) {
+        return send_kept(&client->output);
+    }
     if (client->context == NULL) {
         return shake_hands(client);
     }
-    output_size = 0;
+    reply_size = 0;
     client->is_drained = false;
     if (wslay_event_recv(client->context) != 0 || wslay_event_send(client->context) != 0) {
         return false;
     }
-    return output_size == 0 ||
-           send(client->socket, output, output_size, MSG_NOSIGNAL) == (ssize_t)output_size;
+    bool is_of_use = reply_size == 0 || send_or_keep(&client->output, replies, reply_size);
+    // After a Close frame it reads no more, and the socket would stay readable.
+    return is_of_use && wslay_event_want_read(client->context);
 }
 
 static void drop(struct client *client) {
     if (client->context != NULL) {
         wslay_event_context_free(client->context);
     }
-    close(client->socket);
+    close(client->output.socket);
+    free(client->output.bytes);
     free(client);
 }
 
@@ -117,7 +126,7 @@ int main(void) {
         for (int index = 0; index < count; index++) {
             struct client *client = events[index].data.ptr;
             if (client != NULL) {
-                if (!serve(client)) {
+                if (!serve(client, events[index].events)) {
                     drop(client);
                 }
                 continue;
@@ -128,7 +137,7 @@ int main(void) {
                 perror("accept");
                 return 1;
             }
-            client->socket = socket;
+            client->output = (struct output){.epoll = epoll, .socket = socket, .owner = client};
             event.data.ptr = client;
             epoll_ctl(epoll, EPOLL_CTL_ADD, socket, &event);
         }

@@ -1,0 +1,116 @@
+# This source file is part of the Apus project
+# SPDX-License-Identifier: Apache-2.0
+
+"""What was measured, for people: the head, the table of targets, a table for each point."""
+
+import datetime
+import os
+import pathlib
+import platform
+import statistics
+
+from bench import processor
+from comparison import memory
+from comparison.figures import BASE, median, paired_ratios, quartiles, servers_of
+from comparison.targets import judge
+
+# For each kind of point: its columns before and after those of the ratio; the ratio's reading.
+COLUMNS = {
+    "echo": ([("CPU µs/message", "cpu", "{:,.3f}")], "cpu", [("messages/s", "rate", "{:,.0f}")]),
+    "fanout": ([("CPU µs/delivered message", "cpu", "{:,.3f}")], "cpu",
+               [("delivered/s", "rate", "{:,.0f}")]),
+    "churn": ([("handshakes/CPU s", "per_cpu_second", "{:,.0f}"),
+               ("CPU µs/life", "cpu", "{:,.1f}")], "cpu", [("lives/s", "rate", "{:,.0f}")]),
+    "open": ([("p50 µs", "p50", "{:,.0f}"), ("p99 µs", "p99", "{:,.0f}")], "p99",
+             [("messages/s", "rate", "{:,.0f}")]),
+}
+BUSY = [("server busy", "server", "{:.0%}"), ("client busy", "client", "{:.0%}")]
+
+
+def row_of(cells):
+    return "| " + " | ".join(cells) + " |"
+
+
+def header_of(names):
+    return [row_of(["server", *names]), "|---|" + "---:|" * len(names)]
+
+
+def window_table(point, rows):
+    before, reading, after = COLUMNS[point.kind]
+    after = after + BUSY
+    ratio_names = [f"Apus : it, {reading}", "IQR"]
+    names = [name for name, _, _ in before] + ratio_names + [name for name, _, _ in after]
+    lines = header_of(names)
+    for server in servers_of(rows):
+        cells = [form.format(median(rows, server, of)) for _, of, form in before]
+        ratios = paired_ratios(rows, BASE, server, reading)
+        if ratios:
+            low, middle, high = quartiles(ratios)
+            cells += [f"{middle:.3f}", f"{low:.3f}–{high:.3f}"]
+        else:
+            cells += ["", ""]
+        cells += [form.format(median(rows, server, of)) for _, of, form in after]
+        lines.append(row_of([server, *cells]))
+    return lines
+
+
+def memory_table(rows):
+    lines = header_of(["empty, MiB RSS", "RSS B/connection", "PSS B/connection",
+                       f"RSS B/connection from {memory.STEPS[0]:,} on"])
+    for server in servers_of(rows):
+        empty = next(row["rss"] for row in rows if row["server"] == server)
+        figures = [memory.per_connection(rows, server),
+                   memory.per_connection(rows, server, "pss"),
+                   memory.per_connection(rows, server, first=memory.STEPS[0])]
+        cells = [f"{empty / (1 << 20):.1f}", *(f"{figure:,.0f}" for figure in figures)]
+        lines.append(row_of([server, *cells]))
+    return lines
+
+
+def table(point, rows, failures):
+    """The part on one point."""
+    lines = [f"### {point.title}", "", f"`--points {point.key}`"]
+    if rows and point.kind != "memory":
+        rounds = len({row["round"] for row in rows})
+        seconds = statistics.median(row["elapsed_ns"] for row in rows) / 1e9
+        lines[-1] += f", {rounds} rounds, windows of {seconds:.2f} s"
+    lines.append("")
+    if rows:
+        lines += memory_table(rows) if point.kind == "memory" else window_table(point, rows)
+    if failures:
+        lines += ["", *(f"- {name} is left out here: {why}" for name, why in failures.items())]
+    return "\n".join(lines) + "\n"
+
+
+def target_table(points):
+    lines = ["## Targets", "", "Medians of ratios, Apus by the other, with their quartiles.", "",
+             "| | at | against | wanted | found | |", "|---|---|---|---:|---:|---|"]
+    words = {True: "met", False: "**missed**", None: ""}
+    for verdict in judge(points):
+        lines.append(row_of([verdict.what, verdict.point, verdict.against, verdict.wanted,
+                             verdict.found, words[verdict.is_met]]))
+    return "\n".join(lines) + "\n"
+
+
+def head(options, versions, cores, command_line):
+    congestion = pathlib.Path("/proc/sys/net/ipv4/tcp_congestion_control").read_text().strip()
+    facts = [
+        f"{datetime.date.today()}",
+        f"Linux {platform.release()}",
+        f"{processor()}, {os.cpu_count()} cores",
+        f"load {os.getloadavg()[1]:.1f} before the run",
+        f"congestion control {congestion}",
+        f"windows of {options.window} ms, {options.rounds} rounds",
+        "servers and client on one core" if cores[0] is None
+        else f"servers on core {cores[0]}, client on core {cores[1]}",
+        "real-time priority" if options.realtime else "ordinary priority",
+    ]
+    return "\n".join([", ".join(facts) + ".", "", f"`{command_line}`", "",
+                      *(f"- {name}: {version}" for name, version in versions.items()), ""])
+
+
+def whole(head_, points, tables, pictures):
+    """The report on a run: `points` are rows by key, `tables` texts in the order of the points."""
+    shown = [f"![{title}](comparison/{name})\n" for name, (title, _) in pictures.items()]
+    return "\n".join(["# Apus beside its peers\n", head_, target_table(points), *shown,
+                      "## Points\n", *tables])

@@ -1,0 +1,110 @@
+# This source file is part of the Apus project
+# SPDX-License-Identifier: Apache-2.0
+
+"""What Apus should reach, and whether it did: medians of paired ratios, ours by theirs.
+
+Of several servers to be measured against, the best at that point counts.
+"""
+
+import dataclasses
+
+from comparison import memory
+from comparison.figures import BASE, best_of, paired_ratios, quartiles, servers_of
+
+UWEBSOCKETS = ("uwebsockets", "uwebsockets-epoll")
+FLOORS = ("tcp", "tcp-uring")
+# The accept key of wslay's server is ours.
+HANDSHAKING = (*UWEBSOCKETS, "libwebsockets", "nio", "gorilla", "ws", "picows", "websockets",
+               "flyingfox")
+NOT_MEASURED = "not measured"
+
+
+@dataclasses.dataclass(frozen=True)
+class Target:
+    what: str
+    point: str
+    against: tuple
+    limit: float
+    reading: str = "cpu"
+
+
+def cpu(point, limit):
+    return Target("CPU per message", point, UWEBSOCKETS, limit)
+
+
+TARGETS = [
+    *(cpu(point, 0.90) for point in ("100x1x20B", "100x1x125B", "100x1x1KiB")),
+    *(cpu(point, 0.82) for point in ("100x16x20B", "100x16x125B", "100x16x1KiB")),
+    *(cpu(point, 0.95) for point in ("100x1x16KiB", "10x1x1MiB")),
+    Target("CPU per message", "100x1x20B", FLOORS, 1.05),
+    Target("CPU per message", "100x16x20B", ("nio",), 1 / 12),
+    *(Target("CPU per message", "100x16x20B", (name,), 1 / 20)
+      for name in ("gorilla", "picows", "ws")),
+    Target("CPU per delivered message", "fanout", UWEBSOCKETS, 0.85),
+    Target("p99 latency", "latency", UWEBSOCKETS, 1.0, "p99"),
+    Target("CPU per handshake", "churn", HANDSHAKING, 1.0),
+]
+OTHER_POINTS_LIMIT = 1.0
+BYTES_PER_CONNECTION = 256
+
+
+@dataclasses.dataclass(frozen=True)
+class Verdict:
+    what: str
+    point: str
+    against: str
+    wanted: str
+    found: str
+    is_met: bool | None  # None: not measured
+
+
+def judge_ratio(target, rows):
+    rival = best_of(rows, target.against, target.reading)
+    ratios = paired_ratios(rows, BASE, rival, target.reading) if rival else []
+    wanted = f"≤ {target.limit:.3g}"
+    if not ratios:
+        names = " or ".join(target.against) if len(target.against) < 3 else "any peer"
+        return Verdict(target.what, target.point, names, wanted, NOT_MEASURED, None)
+    low, middle, high = quartiles(ratios)
+    found = f"{middle:.3f} ({low:.3f}–{high:.3f})"
+    return Verdict(target.what, target.point, rival, wanted, found, middle <= target.limit)
+
+
+def judge_others(points):
+    """The worst of the echo points that no target of their own has."""
+    named = {target.point for target in TARGETS if target.against == UWEBSOCKETS}
+    worst = None
+    for key, rows in points.items():
+        if key in named | {"memory", "latency", "churn", "fanout"} or BASE not in servers_of(rows):
+            continue
+        verdict = judge_ratio(cpu(key, OTHER_POINTS_LIMIT), rows)
+        if verdict.is_met is not None and (worst is None or verdict.found > worst.found):
+            worst = verdict
+    if worst is None:
+        return Verdict("CPU per message", "any other", " or ".join(UWEBSOCKETS),
+                       f"≤ {OTHER_POINTS_LIMIT:.3g}", NOT_MEASURED, None)
+    return dataclasses.replace(worst, point=f"any other; worst: {worst.point}")
+
+
+def judge_memory(rows):
+    what, ours = "resident bytes per idle connection", memory.per_connection(rows, BASE)
+    theirs = {name: memory.per_connection(rows, name) for name in UWEBSOCKETS
+              if name in servers_of(rows)}
+    found = NOT_MEASURED if ours is None else f"{ours:.0f}"
+    verdicts = [Verdict(what, "memory", "", f"≤ {BYTES_PER_CONNECTION}", found,
+                        None if ours is None else ours <= BYTES_PER_CONNECTION)]
+    if ours is None or not theirs:
+        return [*verdicts, Verdict(what, "memory", " or ".join(UWEBSOCKETS), "less",
+                                   NOT_MEASURED, None)]
+    rival = min(theirs, key=theirs.get)
+    found = f"{ours:.0f} against {theirs[rival]:.0f}"
+    return [*verdicts, Verdict(what, "memory", rival, "less", found, ours < theirs[rival])]
+
+
+def judge(points):
+    """Verdicts on the rows of each point, by the point's key."""
+    verdicts = []
+    for target in TARGETS:
+        rows = points.get(target.point, [])
+        verdicts.append(judge_ratio(target, rows if BASE in servers_of(rows) else []))
+    return [*verdicts, judge_others(points), *judge_memory(points.get("memory", []))]
