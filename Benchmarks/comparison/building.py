@@ -17,9 +17,17 @@ BINARIES = HERE / ".build" / "compare"
 PYTHON = HERE / ".venv" / "bin" / "python"
 
 
+def is_newer(binary, sources):
+    return binary.exists() and all(
+        path.stat().st_mtime < binary.stat().st_mtime for path in sources)
+
+
 def compile_c(name, files, *libraries):
     BINARIES.mkdir(parents=True, exist_ok=True)
     binary = BINARIES / name
+    headers = [path for folder in (CLIENT, PEERS, CODEC) for path in folder.rglob("*.h")]
+    if is_newer(binary, [*files, *headers, *CODEC.glob("*.c")]):
+        return binary
     command = [os.environ.get("CC", "cc"), "-std=c11", "-O2", "-D_GNU_SOURCE", "-Wall", "-Wextra"]
     command += [f"-I{CODEC / 'include'}", "-o", binary, *files, *sorted(CODEC.glob("*.c"))]
     run(*command, *libraries, stderr=subprocess.PIPE)

@@ -82,11 +82,13 @@ def table(point, rows, failures):
     return "\n".join(lines) + "\n"
 
 
-def target_table(points):
+def target_table(points, with_unmeasured=True):
     lines = ["## Targets", "", "Medians of ratios, Apus by the other, with their quartiles.", "",
              "| | at | against | wanted | found | |", "|---|---|---|---:|---:|---|"]
     words = {True: "met", False: "**missed**", None: ""}
     for verdict in judge(points):
+        if verdict.is_met is None and not with_unmeasured:
+            continue
         lines.append(row_of([verdict.what, verdict.point, verdict.against, verdict.wanted,
                              verdict.found, words[verdict.is_met]]))
     return "\n".join(lines) + "\n"

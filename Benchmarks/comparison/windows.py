@@ -4,6 +4,7 @@
 """Windows: all servers are alive and connected, one at a time is measured, the order rotates."""
 
 import csv
+import statistics
 import subprocess
 import time
 
@@ -67,7 +68,8 @@ def words_of(point, rate, milliseconds):
 def half_of_saturation(client, milliseconds):
     """The rate of the open model, from what the closed one reaches."""
     client.window("echo", milliseconds)  # warms up
-    return max(1, round(READINGS["rate"](client.window("echo", milliseconds)) / 2))
+    rates = [READINGS["rate"](client.window("echo", milliseconds)) for _ in range(3)]
+    return max(1, round(statistics.median(rates) / 2))
 
 
 def stop_restless(servers):

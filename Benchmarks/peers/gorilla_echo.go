@@ -6,6 +6,7 @@
 package main
 
 import (
+	"bytes"
 	"fmt"
 	"net"
 	"net/http"
@@ -60,15 +61,21 @@ func serve(writer http.ResponseWriter, request *http.Request) {
 			changing.Unlock()
 		}()
 	}
+	// One buffer for all messages of the connection; ReadMessage would make one for each.
+	var message bytes.Buffer
 	for {
-		kind, message, err := connection.ReadMessage()
+		kind, reader, err := connection.NextReader()
 		if err != nil {
 			return
 		}
+		message.Reset()
+		if _, err = message.ReadFrom(reader); err != nil {
+			return
+		}
 		if publishes {
-			err = publish(kind, message)
+			err = publish(kind, message.Bytes())
 		} else {
-			err = connection.WriteMessage(kind, message)
+			err = connection.WriteMessage(kind, message.Bytes())
 		}
 		if err != nil {
 			return

@@ -1,0 +1,126 @@
+# This source file is part of the Apus project
+# SPDX-License-Identifier: Apache-2.0
+"""Benchmarks/compare: its arithmetic, its verdicts, and a run of seconds."""
+
+import csv
+import pathlib
+import subprocess
+import sys
+
+import pytest
+
+import apus
+
+BENCHMARKS = pathlib.Path(__file__).resolve().parents[2] / "Benchmarks"
+sys.path.insert(0, str(BENCHMARKS))
+
+from comparison import figures, memory, points, targets  # noqa: E402
+
+
+def rows(**microseconds):
+    """Windows of 1,000 messages each that took the server so many microseconds per message."""
+    return [
+        {"round": round_, "server": server, "messages": 1000, "elapsed_ns": 10**9,
+         "server_cpu_ns": int(cpu * 10**6), "client_cpu_ns": 1, "p50_ns": 1, "p99_ns": 1}
+        for server, samples in microseconds.items() for round_, cpu in enumerate(samples, 1)
+    ]
+
+
+def verdict_on(point, windows, what="CPU per message", against=None):
+    found = [verdict for verdict in targets.judge({point: windows})
+             if (verdict.what, verdict.point) == (what, point)
+             and (against is None or verdict.against == against)]
+    return found[0]
+
+
+def test_a_ratio_is_of_windows_of_one_round():
+    # The machine changes its pace from round to round; the ratio does not.
+    windows = rows(apus=[1, 10, 100], tcp=[2, 20, 200])
+    assert figures.paired_ratios(windows, "apus", "tcp", "cpu") == [0.5, 0.5, 0.5]
+    assert figures.median(windows, "apus", "cpu") == 10
+    assert figures.median(windows, "tcp", "rate") == 1000
+
+
+def test_a_round_without_one_of_both_has_no_ratio():
+    windows = rows(apus=[1, 1, 1], tcp=[2, 4])
+    assert figures.paired_ratios(windows, "apus", "tcp", "cpu") == [0.5, 0.25]
+    assert figures.paired_ratios(windows, "apus", "nio", "cpu") == []
+
+
+@pytest.mark.parametrize("samples, expected", [
+    ([3], (3, 3, 3)), ([1, 3], (1.5, 2, 2.5)), ([5, 1, 4, 2, 3], (2, 3, 4)),
+])
+def test_quartiles_lie_within_the_samples(samples, expected):
+    assert figures.quartiles(samples) == expected
+
+
+@pytest.mark.parametrize("word, key", [
+    ("100x16", "100x16x20B"), ("1x1x1024", "1x1x1KiB"), ("100x1x16KiBtext", "100x1x16KiBtext"),
+    ("10x1x1MiB", "10x1x1MiB"), *((name, name) for name in points.SPECIAL),
+])
+def test_a_point_has_one_name(word, key):
+    point = points.parse(word, 20, False)
+    assert point.key == key
+    assert points.parse(point.key, 20, False) == point
+
+
+@pytest.mark.parametrize("word", ["", "100", "0x1", "100x0", "20000x1", "1x1x2MiB", "100x1xtext"])
+def test_what_is_no_point_is_refused(word):
+    with pytest.raises(ValueError):
+        points.parse(word, 20, False)
+
+
+def test_every_target_is_at_a_point_of_the_full_run():
+    keys = {points.parse(word, 20, False).key for word in points.FULL}
+    assert {target.point for target in targets.TARGETS} <= keys
+
+
+@pytest.mark.parametrize("ours, is_met", [(0.90, True), (0.91, False)])
+def test_a_target_holds_against_the_better_of_several_servers(ours, is_met):
+    windows = rows(apus=[ours] * 3, uwebsockets=[2] * 3, **{"uwebsockets-epoll": [1] * 3})
+    verdict = verdict_on("100x1x20B", windows)
+    assert (verdict.against, verdict.is_met) == ("uwebsockets-epoll", is_met)
+
+
+def test_what_was_not_measured_is_neither_met_nor_missed():
+    assert {verdict.is_met for verdict in targets.judge({})} == {None}
+    without_apus = rows(uwebsockets=[1, 1])
+    assert verdict_on("100x1x20B", without_apus).is_met is None
+
+
+def test_of_the_other_points_the_worst_counts():
+    measured = {"1x1x20B": rows(apus=[0.9], uwebsockets=[1]),
+                "1000x1x20B": rows(apus=[1.2], uwebsockets=[1]),
+                "100x16x20B": rows(apus=[9], uwebsockets=[1])}
+    verdict = targets.judge_others(measured)
+    assert (verdict.point, verdict.is_met) == ("any other; worst: 1000x1x20B", False)
+
+
+def test_memory_is_what_came_with_the_connections():
+    measured = [{"server": server, "connections": connections, "rss": rss, "pss": rss}
+                for server, each in (("apus", 200), ("uwebsockets", 250))
+                for connections, rss in ((0, 10**6), (5000, 10**6 + 5000 * 100),
+                                         (15000, 10**6 + 15000 * each))]
+    assert memory.per_connection(measured, "apus") == 200
+    assert memory.per_connection(measured, "apus", first=5000) == 250
+    assert memory.per_connection(measured, "nio") is None
+    assert [verdict.is_met for verdict in targets.judge_memory(measured)] == [True, True]
+
+
+def test_a_run_measures_prints_and_can_be_resumed(tmp_path):
+    command = [BENCHMARKS / "compare", "--quick", "--apus", apus.binary(), "--servers", "tcp",
+               "--points", "1x1,2x4x300text,churn", "--rounds", "2", "--window", "20",
+               "--pause", "1", "--resume", tmp_path / "run"]
+    run = subprocess.run(command, capture_output=True, text=True, check=True)
+    for point in ("1x1x20B", "2x4x300Btext", "churn"):
+        with open(tmp_path / "run" / f"{point}.csv", newline="") as file:
+            windows = list(csv.DictReader(file))
+        assert [(row["round"], row["server"]) for row in windows] == [
+            ("1", "apus"), ("1", "tcp"), ("2", "apus"), ("2", "tcp")]
+        assert all(int(row["messages"]) > 0 and int(row["server_cpu_ns"]) > 0 for row in windows)
+        assert f"`--points {point}`" in run.stdout
+    before = {path.name: path.read_bytes() for path in (tmp_path / "run").glob("*.csv")}
+    again = subprocess.run(command, capture_output=True, text=True, check=True)
+    after = {path.name: path.read_bytes() for path in (tmp_path / "run").glob("*.csv")}
+    assert after == before
+    assert again.stdout.split("###")[1:] == run.stdout.split("###")[1:]
