@@ -6,6 +6,7 @@
 import os
 import pathlib
 import platform
+import resource
 import subprocess
 
 HERE = pathlib.Path(__file__).resolve().parent
@@ -38,7 +39,7 @@ def with_package(package, build):
     try:
         try:
             return build()
-        except subprocess.CalledProcessError:
+        except (subprocess.CalledProcessError, FileNotFoundError):
             if os.geteuid() != 0:
                 raise Skip(f"{package} is missing, and only root may install it") from None
             apt = ("apt-get", "install", "-y", "--no-install-recommends", package)
@@ -58,8 +59,10 @@ def commit():
 
 def prepare(core, realtime):
     """What a process of the measurement does to itself before it becomes its program."""
+    descriptors = resource.getrlimit(resource.RLIMIT_NOFILE)[1]
 
     def act():
+        resource.setrlimit(resource.RLIMIT_NOFILE, (descriptors, descriptors))
         if core is not None:
             os.sched_setaffinity(0, {core})
         if realtime:

@@ -98,7 +98,7 @@ def head(options, versions, cores, command_line):
     congestion = pathlib.Path("/proc/sys/net/ipv4/tcp_congestion_control").read_text().strip()
     facts = [
         f"{datetime.date.today()}",
-        f"Linux {platform.release()}",
+        f"Linux {platform.release().partition('-')[0]}",
         f"{processor()}, {os.cpu_count()} cores",
         f"load {os.getloadavg()[1]:.1f} before the run",
         f"congestion control {congestion}",
