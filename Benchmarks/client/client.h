@@ -99,10 +99,14 @@ uint64_t now_ns(void);
 struct meter begin_window(const struct client *client);
 struct window end_window(const struct client *client, const struct meter *meter);
 
-/* A window begins and ends with nothing under way. */
+/* A window begins and ends with nothing under way. Before it comes an unmeasured lead-in: how long
+ * a server was silent depends on its place in the round, and after 200 ms of silence TCP
+ * acknowledges segments each by one of its own, which doubles the cost of a fan-out. It does so
+ * until data goes back on the connection, or else 16 times. */
 
 /* echo.c: keeps messages going on each active connection. */
 struct window echo_window(struct client *client, uint64_t nanoseconds);
+void echo_lead_in(struct client *client);
 /* open.c: sends so many messages a second, whatever comes back, on the active connections in turn;
  * a latency counts from the time at which the message was due. */
 struct window open_window(struct client *client, uint64_t nanoseconds, uint64_t rate);

@@ -32,6 +32,7 @@ static int compare(const void *left, const void *right) {
 }
 
 struct window open_window(struct client *client, uint64_t nanoseconds, uint64_t rate) {
+    echo_lead_in(client);
     uint64_t count = nanoseconds * rate / UINT64_C(1000000000) + 1;
     schedule.first = malloc(client->active_count * sizeof *schedule.first);
     schedule.latencies = malloc(count * sizeof *schedule.latencies);
