@@ -13,8 +13,17 @@ struct OutputChunk {
     var end = 0
     /// Where a frame begins; what is before it is no message that can be dropped.
     var searchStart = 0
-    /// Whether it holds one message that another one with the same key replaces.
-    var key: AnyHashable?
+    /// Of one that holds a message which another one with the same key replaces.
+    var key: OutputKey?
+}
+
+/// A key in memory of its own: few chunks have one, and all are asked for theirs.
+final class OutputKey {
+    let value: AnyHashable
+
+    init(_ value: AnyHashable) {
+        self.value = value
+    }
 }
 
 typealias OutputChunkPointer = UnsafeMutablePointer<OutputChunk>

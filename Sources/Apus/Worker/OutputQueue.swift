@@ -71,7 +71,7 @@ struct OutputQueue: ~Copyable {
         if let key {
             unsafe chunk = pool.take(count, isExact: true)
             unsafe link(chunk)
-            unsafe chunk.pointee.key = key
+            unsafe chunk.pointee.key = OutputKey(key)
             let older = unsafe withExtras { unsafe $0.keyed.updateValue(chunk, forKey: key) }
             if let older = unsafe older { unsafe older.pointee.key = nil }
         } else {
@@ -184,7 +184,14 @@ struct OutputQueue: ~Copyable {
 
     /// Gives all memory back; the bytes are lost.
     mutating func removeAll(to pool: inout OutputPool) {
-        removeFirst(byteCount, to: &pool)
+        guard let chunk = unsafe head, extras == nil, unsafe chunk.pointee.next == nil else {
+            removeFirst(byteCount, to: &pool)
+            return
+        }
+        // What a reply or a broadcast leaves: one chunk that nothing else knows of.
+        unsafe head = nil
+        byteCount = 0
+        unsafe pool.give(chunk)
     }
 
     // MARK: Dropping
@@ -223,7 +230,7 @@ struct OutputQueue: ~Copyable {
 
     /// The message is begun to be sent, or another one has its key.
     private mutating func forgetKey(of chunk: OutputChunkPointer) {
-        guard let key = unsafe chunk.pointee.key else { return }
+        guard let key = unsafe chunk.pointee.key?.value else { return }
         unsafe chunk.pointee.key = nil
         unsafe extras?.keyed[key] = nil
     }
