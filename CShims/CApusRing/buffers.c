@@ -66,7 +66,7 @@ int apus_buffers_open(apus_ring *ring, const apus_ring_configuration *configurat
 
     buffers->size = size;
     buffers->memory_size = (size_t)buffers->count * size;
-    // All of it is used, one buffer after the other: better now than by a page fault each in a turn.
+    // All of it is used, one buffer after the other: now rather than by page faults in the turns.
     buffers->memory = mmap(NULL, buffers->memory_size, PROT_READ | PROT_WRITE,
                            MAP_PRIVATE | MAP_ANONYMOUS | MAP_POPULATE, -1, 0);
     buffers->states = calloc(buffers->count, sizeof *buffers->states);
