@@ -40,15 +40,20 @@ import Testing
         #expect(reason(rate: 1000, missed: 100) == nil)
         #expect(reason(rate: 1000, missed: 101) != nil)
         #expect(reason(rate: 1000, missed: 101, isServerSaturated: true) != nil)
+        // An impossible rate: few were sent at all.
+        let impossible = reason(rate: 1e8, messages: 70_000, missed: 999_990_000, busy: 0.2)
+        #expect(impossible?.hasPrefix("100 %") == true)
     }
 
     @Test func `is one that was busy and did not reach its rate`() {
         #expect(reason(rate: 1000, messages: 9_899, busy: 0.95) != nil)
         #expect(reason(rate: 1000, messages: 9_901, busy: 0.95) == nil)
-        // An impossible rate: all that were sent were late, and most were not.
-        #expect(reason(rate: 1e8, messages: 70_000, missed: 69_000, busy: 0.2) != nil)
         // Then it was the server that was slow.
         #expect(reason(rate: 1000, messages: 5_000, busy: 0.2) == nil)
+    }
+
+    @Test func `is one that sent nothing, although nothing was in its way`() {
+        #expect(reason(messages: 0, busy: 0) != nil)
     }
 
     @Test func `is not one that holds connections`() {

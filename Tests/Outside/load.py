@@ -44,8 +44,8 @@ def run(*arguments, seconds=40):
 
 
 def load(url, *arguments, code=(0,)):
-    """The result of a run of half a second without a warm-up, unless the arguments say otherwise."""
-    result = run(url, "--duration", "500ms", "--warm-up", "0", "--json", *arguments)
+    """The result of a run of a second without a warm-up, unless the arguments say otherwise."""
+    result = run(url, "--duration", "1s", "--warm-up", "0", "--json", *arguments)
     assert result.returncode in code, f"{result}"
     assert result.stderr == ""
     return json.loads(result.stdout)

@@ -42,8 +42,10 @@ def server():
 # What is measured
 
 
-@pytest.mark.parametrize("mode", ["echo", "pingpong", "upload", "churn"])
-@pytest.mark.parametrize("processes", ["1", "3"])
+@pytest.mark.parametrize(
+    ("mode", "processes"),
+    [("echo", "1"), ("echo", "3"), ("pingpong", "2"), ("upload", "2"), ("churn", "2")],
+)
 def test_every_mode_works_against_the_server(server, mode, processes):
     result = load(
         server.url, "--mode", mode, "--connections", "12", "--processes", processes,
@@ -73,8 +75,8 @@ def test_fan_out_counts_every_delivery():
             "--processes", "2", "--size", "100",
         )  # fmt: skip
         assert faults(result) == {}
-        # 50 messages were due, to 19 or, with the sender, 20 connections.
-        assert 19 * 25 <= result["messages"] <= 20 * 51
+        # 100 messages were due, to 19 or, with the sender, 20 connections.
+        assert 19 * 50 <= result["messages"] <= 20 * 101
         assert FIGURES <= set(result["latency_us"])
 
 
@@ -89,13 +91,15 @@ def test_json_has_every_key(server):
         "client_bound", "duration_seconds", "plan", "machine", "version", "date", *FAULTS,
     }  # fmt: skip
     assert result["client_bound"] is False or result["client_bound_reason"]
-    assert result["duration_seconds"] == pytest.approx(0.5, abs=0.05)
+    assert result["duration_seconds"] == pytest.approx(1, abs=0.05)
     assert result["plan"]["url"] == server.url
     assert result["errors"] == {}
 
 
-@pytest.mark.parametrize("kind", ["--text", "--binary"])
-@pytest.mark.parametrize("size", ["0", "1", "20-3000", "1MiB"])
+@pytest.mark.parametrize(
+    ("size", "kind"),
+    [("0", "--binary"), ("1", "--text"), ("20-3000", "--text"), ("1MiB", "--binary")],
+)
 def test_sizes_and_types_come_back_whole(server, kind, size):
     result = load(server.url, "--size", size, kind, "--connections", "5", "--inflight", "3")
     assert result["messages"] > 0
@@ -151,8 +155,9 @@ def test_server_sample_covers_the_whole_tree(server):
     result = load(server.url, "--server-pid", str(server.pid), "--connections", "20")
     figures = result["server"]
     assert figures["cpu_seconds"] > 0.01
+    # The looks at the server may be further apart than the measured time, and that is allowed for.
     each = figures["cpu_seconds"] / result["messages"] * 1e6
-    assert figures["cpu_us_per_message"] == pytest.approx(each, rel=0.5)
+    assert 0 < figures["cpu_us_per_message"] < 1.1 * each
     assert figures["rss_bytes"] > 1 << 20
 
 

@@ -23,7 +23,7 @@ enum ClientBound {
         let isBusy = busiest > busyMax
         if let rate = plan.rate {
             let due = rate * Double(report.elapsedNanoseconds) / 1e9
-            let missed = Double(report.missedDeadlines) / Double(max(report.messages, 1))
+            let missed = min(1, Double(report.missedDeadlines) / max(due, 1))
             if missed > missedMax {
                 return "\(Figures.percent(missed)) of the messages were sent more than 1 ms late,"
                     + " since the load did not get to it in time; \(cure)"
@@ -34,6 +34,9 @@ enum ClientBound {
                     + " \(Figures.percent(busiest)) of the time; \(cure)"
             }
             return nil
+        }
+        if report.messages + report.lost == 0, report.errors.isEmpty {
+            return "nothing was sent, since the load did not get to it in time; \(cure)"
         }
         guard isBusy, isServerSaturated != true else { return nil }
         let server =

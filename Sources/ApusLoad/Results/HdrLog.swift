@@ -22,7 +22,7 @@ struct HdrLog {
                 + "\"Interval_Compressed_Histogram\"",
         ]
         var kinds = [("handshake", report.handshake), ("latency", report.latency)]
-        if plan.rate != nil { kinds.append(("intended", report.latencyFromIntended)) }
+        if plan.hasBothLatencies { kinds.append(("intended", report.latencyFromIntended)) }
         for (tag, latencies) in kinds {
             let most = Figures.fixed(Double(latencies.max) / 1e6, 3).filter { $0 != "," }
             let bytes = Data(Self.compressed(Self.encoded(latencies))).base64EncodedString()

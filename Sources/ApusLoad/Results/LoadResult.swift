@@ -76,9 +76,9 @@ struct LoadResult: Codable, Equatable {
         messagesPerSecond = rate
         bytesPerSecond = seconds > 0 ? Double(report.payloadBytes) / seconds : 0
         let fromSend = LatencyFigures(report.latency)
-        latency = plan.rate == nil ? fromSend : LatencyFigures(report.latencyFromIntended)
-        // A fan-out's messages carry one time to their subscribers: that at which they were due.
-        latencyFromSend = plan.rate == nil || plan.mode == .fanout ? nil : fromSend
+        let hasBoth = plan.hasBothLatencies
+        latency = hasBoth ? LatencyFigures(report.latencyFromIntended) : fromSend
+        latencyFromSend = hasBoth ? fromSend : nil
         handshake = LatencyFigures(report.handshake)
         connections = Connections(
             asked: report.connectionsAsked,
@@ -133,6 +133,14 @@ extension LoadOutcome {
     var report: LoadReport {
         processes.dropFirst().reduce(into: processes.first ?? LoadReport()) { $0.add($1) }
     }
+}
+
+extension LoadPlan {
+    /// Whether each message has a time at which it was due beside that at which it was sent.
+    ///
+    /// A fan-out's messages carry one time to their subscribers, that at which they were due; the
+    /// pings of an upload tell when they were sent.
+    var hasBothLatencies: Bool { rate != nil && (mode == .echo || mode == .pingpong) }
 }
 
 extension LoadReport {
