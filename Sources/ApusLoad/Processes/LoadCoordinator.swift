@@ -99,9 +99,7 @@ final class LoadCoordinator {
                 start(at: now + Self.startDelay)
             }
         }
-        if let measured {
-            server?.look(at: now, in: measured)
-        }
+        if let measured { server?.look(at: now, in: measured) }
         if let lastDeadline, now >= lastDeadline {
             throw CommandFailure(
                 exitCode: 70,

@@ -6,39 +6,43 @@ import CApusSystem
 
 /// A process of a run as the one that started it sees it.
 final class ProcessHandle {
-    let plan: LoadPlan
     private(set) var openConnections = 0
     private(set) var messages: UInt64 = 0
     /// All its connections are open or have failed.
     private(set) var isConnected = false
     private(set) var report: LoadReport?
 
-    private let number: Int32
     /// Stands for the process, whatever becomes of its number.
     private let process: Int32
     private let instructions: PipeEnd
     private let messagesFrom: PipeEnd
     private var lines = LineBuffer()
 
+    /// Starts one and gives it its plan.
     init(_ plan: LoadPlan) throws(CommandFailure) {
-        self.plan = plan
         var pipe = apus_pipe()
-        number = unsafe apus_process_start_again("apus-load", LoadProcess.argument, &pipe)
-        process = number > 0 ? apus_process_open(number) : number
+        let number = unsafe apus_process_start_again("apus-load", LoadProcess.argument, &pipe)
+        guard number > 0 else { throw Self.refused(error: number) }
         instructions = PipeEnd(descriptor: pipe.writer)
         messagesFrom = PipeEnd(descriptor: pipe.reader)
+        process = apus_process_open(number)
         guard process >= 0 else {
-            if number > 0 { apus_process_discard(number) }
-            throw CommandFailure(
-                exitCode: 71,
-                message: "another process cannot be started (error \(-process));"
-                    + " use fewer --processes or raise the limit of processes (ulimit -u)"
-            )
+            apus_process_discard(number)
+            throw Self.refused(error: process)
         }
         tell(.carryOut(plan))
     }
 
+    private static func refused(error: Int32) -> CommandFailure {
+        CommandFailure(
+            exitCode: 71,
+            message: "another process cannot be started (error \(-error));"
+                + " use fewer --processes or raise the limit of processes (ulimit -u)"
+        )
+    }
+
     deinit {
+        guard process >= 0 else { return }
         // Ends one that has not reported; others end by themselves.
         if report == nil { _ = apus_process_signal(process, 9) }
         _ = end()

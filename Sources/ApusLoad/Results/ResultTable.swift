@@ -67,19 +67,17 @@ struct ResultTable {
         }
         rows.append(("handshake", result.handshake))
         let heads = ["p50", "p90", "p99", "p99.9", "p99.99", "max", "mean"]
-        let cells = rows.filter { $0.1.count > 0 }.map { name, figures in
-            [
-                name, figures.p50, figures.p90, figures.p99, figures.p99_9, figures.p99_99,
-                figures.max, figures.mean,
-            ] as [any Sendable]
+        let table = rows.filter { $0.1.count > 0 }.map { name, figures in
+            Self.columns(
+                name,
+                [
+                    figures.p50, figures.p90, figures.p99, figures.p99_9, figures.p99_99,
+                    figures.max, figures.mean,
+                ]
+                .map(Figures.time)
+            )
         }
-        return [Self.columns("", heads)]
-            + cells.map { cells in
-                Self.columns(
-                    cells.first as? String ?? "",
-                    cells.compactMap { $0 as? Double }.map(Figures.time)
-                )
-            }
+        return [Self.columns("", heads)] + table
     }
 
     private var server: [String] {
