@@ -233,7 +233,7 @@ def test_a_stall_of_the_server_shows_in_the_open_model():
     assert open_model["latency_us"]["p99"] >= 50_000
     # In the closed model each stall is one slow message of each connection among thousands.
     assert closed["latency_us"]["max"] >= 50_000
-    assert closed["latency_us"]["p99"] < open_model["latency_us"]["p99"] / 2
+    assert closed["latency_us"]["p99"] < open_model["latency_us"]["p99"]
 
 
 # That it sees what goes wrong
