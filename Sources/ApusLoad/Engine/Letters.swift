@@ -38,7 +38,9 @@ enum SixBits {
 /// widest instructions.
 @safe
 enum FillerTable {
-    /// A prime number of words. Were it a power of two, then a buffer that a server sends twice, in
+    /// A prime number of words.
+    ///
+    /// Were it a power of two, then a buffer that a server sends twice, in
     /// place of the next one, might hold the same bytes as that.
     static let byteCount = 8 * 8209
 
