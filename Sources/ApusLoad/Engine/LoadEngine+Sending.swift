@@ -115,7 +115,8 @@ extension LoadEngine {
         connection.state.due = max(connection.state.due, due)
     }
 
-    /// Small frames: all of a connection's in one send, which goes out with the next wait.
+    /// Small frames: all of a connection's in one send, which goes out with the next wait where they
+    /// are several.
     @inline(__always)
     private mutating func sendByRing(
         _ connection: ConnectionReference,
@@ -146,16 +147,23 @@ extension LoadEngine {
         }
         connection.state.cursor = OutputCursor(sequence: sequence, offset: 0)
         if sequence == connection.state.due { connection.state.wasBlocked = false }
-        unsafe ring.send(
-            UnsafeRawBufferPointer(start: start + skip, count: end - start - skip),
-            on: connection.state.socket,
-            tag: connection.state.tag(.send)
-        )
+        let bytes = unsafe UnsafeRawBufferPointer(start: start + skip, count: end - start - skip)
+        if sequence &- connection.state.flight.cursor.sequence <= 1 {
+            // A single message costs less by a system call of its own, several cost more.
+            let result = unsafe sendNow(bytes, on: connection.state.socket)
+            if result != bytes.count { sentShort(connection, Int32(result)) }
+        } else {
+            unsafe ring.send(
+                bytes,
+                on: connection.state.socket,
+                tag: connection.state.tag(.send)
+            )
+        }
         // Behind the words that were written beyond the end.
         used += unsafe (end - start + 63 + OutputFrames.slackByteCount) & ~63
     }
 
-    /// The send by the ring of this connection took fewer bytes than it was given, or none.
+    /// The send of this turn took fewer bytes than it was given, or none.
     mutating func sentShort(_ connection: ConnectionReference, _ result: Int32) {
         guard connection.state.isWritable else { return }
         if result < 0, Verdict.ofSend(errno: -result) != .retry {
