@@ -88,6 +88,9 @@ struct LoadConnection: ~Copyable {
         !isAwaitingWritable && (stage == .open || stage == .closing)
     }
 
+    /// Whether frames that come are looked at.
+    var isReadable: Bool { stage == .open || stage == .closing }
+
     func tag(_ kind: OperationTag.Kind) -> OperationTag {
         OperationTag(kind, generation: generation, slot: slot)
     }

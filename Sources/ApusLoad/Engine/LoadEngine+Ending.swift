@@ -178,7 +178,9 @@ extension LoadEngine {
             case .open:
                 giveUpReplies(connection)
             case .closing:
-                if connection.state.since + timeout <= now { drop(connection) }
+                guard connection.state.since + timeout <= now else { continue }
+                if phase != .closing { report.errors["timeout", default: 0] += 1 }
+                drop(connection)
             case .lingering:
                 if connection.state.since + Self.lingeringNanosecondsMax <= now { drop(connection) }
             case .free, .dropping:

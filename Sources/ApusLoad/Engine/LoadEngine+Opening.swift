@@ -16,9 +16,10 @@ extension LoadEngine {
         guard !unopened.isEmpty else { return }
         guard plan.mode != .churn || phase == .running && now >= beginning && now < measuredTo
         else { return }
-        while openingCount < Self.openingCountMax, let slot = unopened.last {
+        // What fails at once is tried again in another turn, if at all.
+        for _ in 0..<min(unopened.count, Self.openingCountMax - openingCount) {
             guard connectPacer == nil || connectPacer?.takeDue(at: now) != nil else { return }
-            unopened.removeLast()
+            let slot = unopened.removeLast()
             report.connectionsAsked += 1
             openingCount += 1
             open(table[Int(slot)])

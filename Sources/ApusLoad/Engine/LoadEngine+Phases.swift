@@ -10,6 +10,9 @@ extension LoadEngine {
     /// How often it is looked at whether the others or all replies are there.
     private static var awaitingInterval: UInt64 { 5_000_000 }
 
+    /// How long replies are awaited when the run is to end early.
+    private static var interruptedNanosecondsMax: UInt64 { 1_000_000_000 }
+
     mutating func moveOn() {
         let isTick = now >= nextProgress
         switch phase {
@@ -43,7 +46,8 @@ extension LoadEngine {
         switch phase {
         case .opening, .waiting: beginClosing()
         case .running: endMeasuring()
-        case .settling, .closing, .over: break
+        case .settling: phaseEnd = min(phaseEnd, now + Self.interruptedNanosecondsMax)
+        case .closing, .over: break
         }
     }
 
@@ -136,6 +140,7 @@ extension LoadEngine {
                 && !connection.state.replies.window.hasGaps
         case .fanout:
             connection.state.isProven || isPublisher(connection)
+                || plan.isPublishing && table[0].state.stage != .open
         }
     }
 

@@ -60,10 +60,8 @@ extension LoadEngine {
                     unsafe take(part, of: bytes, on: connection)
                 } else {
                     takeControl(events[index], decoder, in: span.span, on: connection)
+                    guard connection.state.isReadable else { return }
                 }
-            }
-            guard connection.state.stage == .open || connection.state.stage == .closing else {
-                return
             }
             guard violation == nil else {
                 lose(connection, "protocol")

@@ -102,7 +102,7 @@ extension LoadEngine {
             raiseUpload(connection)
             return
         }
-        guard isSendingAtReplies else { return }
+        guard isSendingAtReplies, connection.state.stage == .open else { return }
         let due: UInt64
         switch plan.mode {
         case .echo, .pingpong:

@@ -24,6 +24,9 @@ extension LoadPlan {
         guard connections > 0, inflight > 0, sizes.lowerBound >= 0 else {
             throw LoadFailure(.usage, "a run has at least one connection and one message in flight")
         }
+        guard inflight <= SendTimes.capacityMax else {
+            throw LoadFailure(.usage, "at most \(SendTimes.capacityMax) messages in flight")
+        }
         guard rate.map({ $0 > 0 }) ?? true, connectRate.map({ $0 > 0 }) ?? true else {
             throw LoadFailure(.usage, "a rate is more than 0")
         }
