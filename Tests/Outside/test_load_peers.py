@@ -1,0 +1,107 @@
+# This source file is part of the Apus project
+# SPDX-License-Identifier: Apache-2.0
+"""The load generator against servers that are slow or unusual, and within their rights."""
+
+import asyncio
+import socket
+
+import pytest
+
+from load import Peer, load
+
+FAULTS = ("lost", "duplicated", "reordered", "corrupted", "errors")
+
+
+def faults(result):
+    return {name: result[name] for name in FAULTS if result[name]}
+
+
+async def echo_slowly(peer, connection):
+    """Reads through a small window, with pauses: the load has to send most frames in pieces."""
+    connection.transport.get_extra_info("socket").setsockopt(
+        socket.SOL_SOCKET, socket.SO_RCVBUF, 65536
+    )
+    async for message in connection:
+        if peer.received % 50 == 0:
+            await asyncio.sleep(0.02)
+        peer.received += 1
+        await connection.send(message)
+
+
+@pytest.mark.parametrize(
+    "arguments",
+    [
+        ("--inflight", "300", "--size", "0-3000"),
+        ("--inflight", "3", "--size", "50000-300000"),
+        ("--rate", "600", "--size", "9000"),
+    ],
+    ids=["small", "large", "rate"],
+)
+def test_a_slow_reader_gets_everything_whole(arguments):
+    with Peer(echo_slowly) as peer:
+        result = load(peer.url, "--connections", "3", "--timeout", "30s", *arguments)
+    assert faults(result) == {}
+    assert 0 < result["messages"] <= peer.received
+
+
+def test_an_upload_to_a_slow_reader_counts_what_it_has_read():
+    async def read_slowly(peer, connection):
+        async for _ in connection:
+            if peer.received % 500 == 0:
+                await asyncio.sleep(0.02)
+            peer.received += 1
+
+    with Peer(read_slowly) as peer:
+        arguments = ("--mode", "upload", "--connections", "2", "--size", "500", "--timeout", "30s")
+        result = load(peer.url, *arguments)
+    assert faults(result) == {}
+    # What was under way at the end of the measured time is read too, and no more than that.
+    assert 0 < result["messages"] <= peer.received <= result["messages"] + 2 * (1 << 20) / 500
+
+
+def test_replies_in_fragments_are_whole():
+    async def echo_in_fragments(peer, connection):
+        async for message in connection:
+            peer.received += 1
+            cuts = [0, 1, 7, 8, 9, 16, 17, len(message)]
+            await connection.send([message[start:end] for start, end in zip(cuts, cuts[1:])])
+
+    with Peer(echo_in_fragments) as peer:
+        result = load(peer.url, "--connections", "3", "--inflight", "5", "--size", "17-300")
+    assert faults(result) == {}
+    assert result["messages"] > 0
+
+
+def test_pings_of_the_server_are_answered_and_pongs_of_its_own_ignored():
+    async def ping_and_echo(peer, connection):
+        async for message in connection:
+            peer.received += 1
+            await connection.pong(b"nobody asked")
+            await (await connection.ping())
+            await connection.send(message)
+
+    with Peer(ping_and_echo) as peer:
+        result = load(peer.url, "--connections", "3", "--mode", "echo")
+    assert faults(result) == {}
+    assert result["messages"] > 0
+
+
+def test_replies_of_another_type_are_corrupted():
+    async def echo_as_bytes(peer, connection):
+        async for message in connection:
+            peer.received += 1
+            await connection.send(message.encode() if peer.received == 20 else message)
+
+    with Peer(echo_as_bytes) as peer:
+        result = load(peer.url, "--connections", "2", code=[1])
+    assert faults(result) == {"corrupted": 1}
+
+
+def test_messages_that_nothing_was_sent_for_are_told():
+    async def greet(peer, connection):
+        await connection.send("welcome")
+        await connection.wait_closed()
+
+    with Peer(greet) as peer:
+        result = load(peer.url, "--connections", "4", "--mode", "idle", code=[1])
+    assert faults(result) == {"errors": {"unexpected": 4}}
