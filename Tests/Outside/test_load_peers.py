@@ -23,7 +23,7 @@ async def echo_slowly(peer, connection):
     )
     async for message in connection:
         if peer.received % 50 == 0:
-            await asyncio.sleep(0.02)
+            await asyncio.sleep(0.005)
         peer.received += 1
         await connection.send(message)
 
@@ -31,8 +31,8 @@ async def echo_slowly(peer, connection):
 @pytest.mark.parametrize(
     "arguments",
     [
-        ("--inflight", "300", "--size", "0-3000"),
-        ("--inflight", "3", "--size", "50000-300000"),
+        ("--inflight", "4000", "--size", "0-3000"),
+        ("--inflight", "4", "--size", "1000000-3000000"),
         ("--rate", "600", "--size", "9000"),
     ],
     ids=["small", "large", "rate"],
