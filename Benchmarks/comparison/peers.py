@@ -72,8 +72,8 @@ def tcp(options):
 def tcp_uring(options):
     binary = with_package("liburing-dev", lambda: building.compile_c(
         "uring_echo", [PEERS / "uring_echo.c"], "-luring"))
-    version = f"multishot receive and send over io_uring (liburing {debian_version('liburing-dev')})"
-    return Peer("tcp-uring", f"{version}, no WebSocket", [binary], is_raw=True)
+    version = f"over io_uring (liburing {debian_version('liburing-dev')}), no WebSocket"
+    return Peer("tcp-uring", f"multishot receive and send {version}", [binary], is_raw=True)
 
 
 # MARK: C and C++

@@ -59,7 +59,7 @@ def near(points):
     parts = [f'<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 {width} {height}"'
              ' font-family="sans-serif" font-size="12">',
              f'<rect width="{width}" height="{height}" fill="#fff"/>',
-             words(20, 24, "Apus : it, medians and quartiles; to the left Apus takes less", size=15)]
+             words(20, 24, "Apus : it, medians and quartiles; left of 1 Apus takes less", size=15)]
     for step in range(9):
         ratio = LOW + step / 10
         parts.append(vertical(ratio, TOP - 6, bottom, "#222" if step == 4 else "#ddd"))

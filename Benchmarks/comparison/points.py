@@ -32,7 +32,8 @@ class Point:
     def title(self):
         if self in TITLES:
             return TITLES[self]
-        connections = "1 connection" if self.connections == 1 else f"{self.connections:,} connections"
+        plural = "" if self.connections == 1 else "s"
+        connections = f"{self.connections:,} connection{plural}"
         kind = "text" if self.is_text else "binary"
         return f"{connections}, {self.inflight} in flight on each, {size_words(self.size)} {kind}"
 

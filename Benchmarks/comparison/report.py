@@ -83,14 +83,17 @@ def table(point, rows, failures):
 
 
 def target_table(points, with_unmeasured=True):
-    lines = ["## Targets", "", "Medians of ratios, Apus by the other, with their quartiles.", "",
-             "| | at | against | wanted | found | |", "|---|---|---|---:|---:|---|"]
+    lines = ["## Targets", "",
+             "Medians of ratios, Apus by the other, with their quartiles; *bare* is the ratio of",
+             "the better bare TCP echo by the same other: what is left if WebSocket costs nothing.",
+             "",
+             "| | at | against | wanted | found | | bare |", "|---|---|---|---:|---:|---|---:|"]
     words = {True: "met", False: "**missed**", None: ""}
     for verdict in judge(points):
         if verdict.is_met is None and not with_unmeasured:
             continue
         lines.append(row_of([verdict.what, verdict.point, verdict.against, verdict.wanted,
-                             verdict.found, words[verdict.is_met]]))
+                             verdict.found, words[verdict.is_met], verdict.floor]))
     return "\n".join(lines) + "\n"
 
 

@@ -54,8 +54,14 @@ class Server:
 
     def cpu_seconds(self):
         """What its threads have consumed."""
-        return sum(int((thread / "schedstat").read_text().split()[0]) / 1e9
-                   for pid in self.pids() for thread in pathlib.Path(f"/proc/{pid}/task").iterdir())
+        nanoseconds = 0
+        for pid in self.pids():
+            for thread in pathlib.Path(f"/proc/{pid}/task").iterdir():
+                try:
+                    nanoseconds += int((thread / "schedstat").read_text().split()[0])
+                except FileNotFoundError:
+                    pass  # it has just ended
+        return nanoseconds / 1e9
 
     def memory(self):
         """Resident and proportional bytes of all its processes."""

@@ -57,6 +57,7 @@ class Verdict:
     found: str = NOT_MEASURED
     is_met: bool | None = None  # None: not measured
     ratio: float = 0.0
+    floor: str = ""  # the better bare echo by the same server: no server can be far below
 
 
 def judge_ratio(target, rows):
@@ -69,7 +70,15 @@ def judge_ratio(target, rows):
     low, middle, high = quartiles(ratios)
     found = f"{middle:.3f} ({low:.3f}–{high:.3f})"
     is_met = middle <= target.limit
-    return Verdict(target.what, target.point, rival, wanted, found, is_met, middle)
+    return Verdict(target.what, target.point, rival, wanted, found, is_met, middle,
+                   floor_of(rows, rival, target.reading))
+
+
+def floor_of(rows, rival, reading):
+    floor = best_of(rows, FLOORS, reading)
+    if floor is None or rival in FLOORS:
+        return ""
+    return f"{quartiles(paired_ratios(rows, floor, rival, reading))[1]:.3f}"
 
 
 def judge_others(points):

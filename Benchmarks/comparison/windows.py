@@ -40,7 +40,8 @@ class Client:
     def answer(self):
         line = self.process.stdout.readline()
         if not line:
-            raise Failure((self.process.stderr.read().strip() or "the client ended").splitlines()[0])
+            said = self.process.stderr.read().strip() or "the client ended"
+            raise Failure(said.splitlines()[0])
         return line
 
     def wait_until_ready(self):
@@ -108,12 +109,14 @@ def measure(point, servers, binary, core, options):
             name = server.peer.name
             clients[name] = Client(binary, server, point, core, options.realtime)
             attempt(name, clients[name].wait_until_ready)
-        failures |= stop_restless([server for server in servers if server.peer.name in clients])
+        failures |= stop_restless([server for server in servers
+                                   if server.peer.name in clients and server.is_alive()])
         for name in failures.keys() & clients.keys():
             clients.pop(name).stop()
         if point.kind == "open":
             for name in list(clients):
-                rates[name] = attempt(name, lambda: half_of_saturation(clients[name], options.window))
+                client = clients[name]
+                rates[name] = attempt(name, lambda: half_of_saturation(client, options.window))
         for round_ in range(options.rounds + 1):
             names = list(clients)
             for step in range(len(names)):

@@ -6,6 +6,7 @@ import csv
 import pathlib
 import subprocess
 import sys
+import xml.etree.ElementTree
 
 import pytest
 
@@ -14,7 +15,7 @@ import apus
 BENCHMARKS = pathlib.Path(__file__).resolve().parents[2] / "Benchmarks"
 sys.path.insert(0, str(BENCHMARKS))
 
-from comparison import figures, memory, points, targets  # noqa: E402
+from comparison import figures, memory, pictures, points, targets  # noqa: E402
 
 
 def rows(**microseconds):
@@ -80,6 +81,23 @@ def test_a_target_holds_against_the_better_of_several_servers(ours, is_met):
     windows = rows(apus=[ours] * 3, uwebsockets=[2] * 3, **{"uwebsockets-epoll": [1] * 3})
     verdict = verdict_on("100x1x20B", windows)
     assert (verdict.against, verdict.is_met) == ("uwebsockets-epoll", is_met)
+
+
+def test_beside_a_verdict_stands_what_the_better_floor_takes():
+    windows = rows(apus=[3] * 2, uwebsockets=[4] * 2, tcp=[3, 6], **{"tcp-uring": [2] * 2})
+    assert verdict_on("100x1x20B", windows, against="uwebsockets").floor == "0.500"
+    assert verdict_on("100x1x20B", windows, against="tcp-uring").floor == ""
+
+
+def test_pictures_show_each_server_that_was_measured():
+    measured = {f"100x1x{size}": rows(apus=[1, 1], uwebsockets=[2, 2], ws=[9, 9])
+                for size in ("20B", "1KiB")}
+    drawn = pictures.pictures(measured)
+    assert list(drawn) == ["near.svg", "inflight-1.svg"]
+    assert drawn["near.svg"][1].count("<circle") == 2
+    assert drawn["inflight-1.svg"][1].count("<polyline") == 3
+    for _, picture in drawn.values():
+        xml.etree.ElementTree.fromstring(picture)
 
 
 def test_what_was_not_measured_is_neither_met_nor_missed():
