@@ -22,6 +22,8 @@ struct life {
     uint8_t received[RECEIVED_MAX];
 };
 
+static int epoll;
+
 static void send_frame(struct client *client, struct life *life, uint8_t first_byte,
                        const uint8_t *payload, size_t size, uint32_t key) {
     uint8_t bytes[APUS_HEADER_SIZE_MAX + SENT_MAX];
@@ -52,7 +54,7 @@ static void begin(struct client *client, struct life *life) {
     life->received_size = 0;
     life->phase = OPENING;
     struct epoll_event event = {.events = EPOLLIN, .data.ptr = life};
-    if (epoll_ctl(client->epoll, EPOLL_CTL_ADD, life->socket, &event) < 0) {
+    if (epoll_ctl(epoll, EPOLL_CTL_ADD, life->socket, &event) < 0) {
         die("a socket cannot be waited for");
     }
     if (client->is_raw) {
@@ -149,6 +151,7 @@ struct window churn_window(struct client *client, uint64_t nanoseconds) {
     if (lives == NULL || client->traffic.message_size > SENT_MAX) {
         die("no memory for %u lives", client->active_count);
     }
+    epoll = epoll_create1(EPOLL_CLOEXEC);
     struct meter meter = begin_window(client);
     for (unsigned index = 0; index < client->active_count; index++) {
         client->under_way += 1;
@@ -156,7 +159,7 @@ struct window churn_window(struct client *client, uint64_t nanoseconds) {
     }
     while (client->under_way > 0) {
         struct epoll_event events[EVENTS_MAX];
-        int count = epoll_wait(client->epoll, events, EVENTS_MAX, TIMEOUT_MILLISECONDS);
+        int count = epoll_wait(epoll, events, EVENTS_MAX, TIMEOUT_MILLISECONDS);
         if (count <= 0) {
             die("it lets %llu lives wait", (unsigned long long)client->under_way);
         }
@@ -173,5 +176,6 @@ struct window churn_window(struct client *client, uint64_t nanoseconds) {
         }
     }
     free(lives);
+    close(epoll);
     return end_window(client, &meter);
 }

@@ -3,7 +3,8 @@
 
 /*
  * The client of the comparison: connections to one server, the messages on them, and what the
- * server's processes have consumed. One thread, epoll.
+ * server's processes have consumed. One thread, one io_uring: it has to be cheaper than the
+ * servers, or they wait for it, and the faster ones then pay for more sleeps.
  */
 
 #ifndef CLIENT_H
@@ -18,6 +19,7 @@ enum {
     INFLIGHT_MAX = 256,
     PIDS_MAX = 16,
     EVENTS_MAX = 256,
+    RECEIVE_SIZE_MAX = 65536,
     TIMEOUT_MILLISECONDS = 10000,
 };
 
@@ -36,6 +38,7 @@ struct connection {
     uint64_t received;    /* messages, each compared byte for byte */
     size_t received_size; /* of the bytes below, that belong to a message which has not ended */
     uint8_t *bytes;       /* room for a message and what a read brings */
+    bool is_ready;        /* among those that were read from while another one sent */
 };
 
 struct client {
@@ -45,8 +48,9 @@ struct client {
     size_t pid_count;
     struct traffic traffic;
 
-    int epoll;
     struct connection *connections;
+    struct connection **ready;
+    unsigned ready_count;
     unsigned connection_count;
     unsigned active_count; /* the first ones: the others are silent */
     uint64_t under_way;    /* messages, on all connections */
@@ -83,11 +87,26 @@ void open_connections(struct client *client);
 const uint8_t *make_message(const struct traffic *traffic, uint32_t number, uint64_t index,
                             uint32_t *key);
 
-/* messages.c: reads once and checks what is whole. What stays is told by the next wait. */
-void receive_messages(struct client *client, struct connection *connection);
+/* ring.c: what a receive brought, or that there is room to send (no connection). */
+struct event {
+    struct connection *connection;
+    const uint8_t *bytes;
+    size_t size;
+    int buffer;   /* to be given back; -1: the kernel still fills it */
+    bool is_last; /* the receive has ended */
+};
+void open_ring(void);
+void await_bytes(struct connection *connection);
+void await_room(const struct connection *connection);
+/* False where the time is over first. */
+bool wait_for_events(int64_t timeout_ns);
+bool take_event(struct event *event);
+void end_event(const struct event *event);
+
+/* messages.c */
 /* Sends messages until so many have been sent on the connection since it was opened. */
 void send_messages(struct client *client, struct connection *connection, uint64_t end);
-/* Waits for the next events, reads, and calls `act` for each connection that was read from. */
+/* Waits for the next events, checks what came, and calls `act` for each connection it came on. */
 void turn(struct client *client, int64_t timeout_ns,
           void (*act)(struct client *client, struct connection *connection));
 

@@ -12,12 +12,10 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/epoll.h>
 #include <sys/socket.h>
 #include <sys/time.h>
-#include <unistd.h>
 
-enum { TIMEOUT_SECONDS = 10, RECEIVE_SIZE_MAX = 65536 };
+enum { TIMEOUT_SECONDS = 10 };
 
 // One key serves all: nothing caches here.
 static const char key[APUS_KEY_SIZE + 1] = "dGhlIHNhbXBsZSBub25jZQ==";
@@ -84,11 +82,12 @@ static void shake_hands(const struct client *client, int socket) {
 
 void open_connections(struct client *client) {
     unsigned count = client->connection_count;
-    client->epoll = epoll_create1(EPOLL_CLOEXEC);
     client->connections = calloc(count + 1, sizeof *client->connections);
-    if (client->epoll < 0 || client->connections == NULL) {
+    client->ready = calloc(count + 1, sizeof *client->ready);
+    if (client->connections == NULL || client->ready == NULL) {
         die("no memory for %u connections", count);
     }
+    open_ring();
     for (unsigned index = 0; index < count; index++) {
         struct connection *connection = &client->connections[index];
         connection->number = index;
@@ -101,10 +100,9 @@ void open_connections(struct client *client) {
         if (!client->is_raw) {
             shake_hands(client, connection->socket);
         }
-        struct epoll_event event = {.events = EPOLLIN, .data.ptr = connection};
-        if (fcntl(connection->socket, F_SETFL, O_NONBLOCK) < 0 ||
-            epoll_ctl(client->epoll, EPOLL_CTL_ADD, connection->socket, &event) < 0) {
-            die("a socket cannot be waited for");
+        if (fcntl(connection->socket, F_SETFL, O_NONBLOCK) < 0) {
+            die("a socket still blocks");
         }
+        await_bytes(connection);
     }
 }

@@ -5,12 +5,8 @@
 #include "client.h"
 
 #include <errno.h>
-#include <poll.h>
 #include <string.h>
-#include <sys/epoll.h>
 #include <sys/socket.h>
-
-enum { RECEIVE_SIZE = 65536 };
 
 // ---- Receiving ----
 
@@ -39,13 +35,14 @@ static void check_message(struct client *client, struct connection *connection,
 }
 
 // Checks the whole messages at the start of the bytes; returns how many bytes they took.
-static size_t check_messages(struct client *client, struct connection *connection) {
+static size_t check_messages(struct client *client, struct connection *connection,
+                             const uint8_t *start, size_t size) {
     const struct traffic *traffic = &client->traffic;
     uint8_t opcode = traffic->is_text ? APUS_OPCODE_TEXT : APUS_OPCODE_BINARY;
     size_t position = 0;
     for (;;) {
-        const uint8_t *bytes = connection->bytes + position;
-        size_t left = connection->received_size - position;
+        const uint8_t *bytes = start + position;
+        size_t left = size - position;
         size_t header_size = 0;
         if (!client->is_raw) {
             apus_frame_header header;
@@ -68,35 +65,51 @@ static size_t check_messages(struct client *client, struct connection *connectio
     }
 }
 
-void receive_messages(struct client *client, struct connection *connection) {
-    ssize_t count =
-        recv(connection->socket, connection->bytes + connection->received_size, RECEIVE_SIZE, 0);
-    if (count <= 0) {
-        die("it ended connection %u", connection->number);
+// What lies whole in the ring's buffer is checked there.
+static void receive(struct client *client, struct connection *connection, const uint8_t *bytes,
+                    size_t size) {
+    if (connection->received_size > 0) {
+        memcpy(connection->bytes + connection->received_size, bytes, size);
+        bytes = connection->bytes;
+        size += connection->received_size;
     }
-    connection->received_size += (size_t)count;
-    size_t used = check_messages(client, connection);
-    if (used > 0) {
-        connection->received_size -= used;
-        memmove(connection->bytes, connection->bytes + used, connection->received_size);
+    size_t used = check_messages(client, connection, bytes, size);
+    connection->received_size = size - used;
+    if (size > used) {
+        memmove(connection->bytes, bytes + used, size - used);
     }
+}
+
+static bool receive_next(struct client *client, struct connection **connection) {
+    struct event event;
+    if (!take_event(&event)) {
+        return false;
+    }
+    if (event.size > 0) {
+        receive(client, event.connection, event.bytes, event.size);
+    }
+    end_event(&event);
+    *connection = event.size > 0 ? event.connection : NULL;
+    return true;
 }
 
 void turn(struct client *client, int64_t timeout_ns,
           void (*act)(struct client *client, struct connection *connection)) {
-    struct epoll_event events[EVENTS_MAX];
-    struct timespec timeout = {timeout_ns / 1000000000, timeout_ns % 1000000000};
-    int count = epoll_pwait2(client->epoll, events, EVENTS_MAX, &timeout, NULL);
-    if (count < 0) {
-        die("events cannot be waited for");
-    }
-    if (count == 0 && timeout_ns >= TIMEOUT_MILLISECONDS * INT64_C(1000000)) {
+    timeout_ns = client->ready_count > 0 ? 0 : timeout_ns;
+    bool came = wait_for_events(timeout_ns);
+    if (!came && timeout_ns >= TIMEOUT_MILLISECONDS * INT64_C(1000000)) {
         errno = 0;
         die("it owes %llu echoes", (unsigned long long)client->under_way);
     }
-    for (int index = 0; index < count; index++) {
-        struct connection *connection = events[index].data.ptr;
-        receive_messages(client, connection);
+    struct connection *connection;
+    while (receive_next(client, &connection)) {
+        if (connection != NULL && act != NULL) {
+            act(client, connection);
+        }
+    }
+    while (client->ready_count > 0) {
+        connection = client->ready[--client->ready_count];
+        connection->is_ready = false;
         if (act != NULL) {
             act(client, connection);
         }
@@ -105,7 +118,22 @@ void turn(struct client *client, int64_t timeout_ns,
 
 // ---- Sending ----
 
-// Receives while the server takes no more: it may wait for us to.
+// Receives while the server takes no more: it may wait for us to. Who was received from has its
+// turn later.
+static void await_room_receiving(struct client *client, const struct connection *sender) {
+    await_room(sender);
+    if (!wait_for_events(TIMEOUT_MILLISECONDS * INT64_C(1000000))) {
+        die("it takes no messages");
+    }
+    struct connection *connection;
+    while (receive_next(client, &connection)) {
+        if (connection != NULL && !connection->is_ready) {
+            connection->is_ready = true;
+            client->ready[client->ready_count++] = connection;
+        }
+    }
+}
+
 static void send_bytes(struct client *client, struct connection *connection, const uint8_t *bytes,
                        size_t size) {
     while (size > 0) {
@@ -113,14 +141,10 @@ static void send_bytes(struct client *client, struct connection *connection, con
         if (sent > 0) {
             bytes += sent;
             size -= (size_t)sent;
-            continue;
-        }
-        struct pollfd ready = {.fd = connection->socket, .events = POLLIN | POLLOUT};
-        if (errno != EAGAIN || poll(&ready, 1, TIMEOUT_MILLISECONDS) <= 0) {
+        } else if (errno == EAGAIN) {
+            await_room_receiving(client, connection);
+        } else {
             die("it takes no messages");
-        }
-        if ((ready.revents & POLLIN) != 0) {
-            receive_messages(client, connection);
         }
     }
 }

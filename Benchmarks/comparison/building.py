@@ -8,7 +8,7 @@ import os
 import subprocess
 import sys
 
-from bench import CODEC, HERE, ROOT, Skip, output_of, reason, run
+from bench import CODEC, HERE, ROOT, Skip, output_of, reason, run, with_package
 
 PEERS = HERE / "peers"
 CLIENT = HERE / "client"
@@ -36,9 +36,10 @@ def compile_c(name, files, *libraries):
 
 def client():
     try:
-        return compile_c("client", sorted(CLIENT.glob("*.c")))
-    except subprocess.CalledProcessError as error:
-        sys.exit(error.stderr)
+        sources = sorted(CLIENT.glob("*.c"))
+        return with_package("liburing-dev", lambda: compile_c("client", sources, "-luring"))
+    except Skip as skip:
+        sys.exit(f"the client: {skip}")
 
 
 def go(name):
