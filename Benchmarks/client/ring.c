@@ -52,6 +52,10 @@ void open_ring(void) {
     if (error == 0) {
         error = io_uring_register_buf_ring(&ring, &registration, 0);
     }
+    if (error == -EINVAL) {
+        registration.pad = 0; /* before Linux 6.12: a whole buffer for each completion */
+        error = io_uring_register_buf_ring(&ring, &registration, 0);
+    }
     if (error != 0) {
         errno = -error;
         die("there is no io_uring for the client");
