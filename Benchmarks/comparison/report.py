@@ -11,7 +11,7 @@ import statistics
 
 from bench import processor
 from comparison import memory
-from comparison.figures import BASE, median, paired_ratios, quartiles, servers_of
+from comparison.figures import BASE, READINGS, median, paired_ratios, quartiles, servers_of
 from comparison.targets import judge
 
 # For each kind of point: its columns before and after those of the ratio; the ratio's reading.
@@ -67,13 +67,19 @@ def memory_table(rows):
     return lines
 
 
+def pace_of(rows):
+    """How far the machine's pace changed, by what the bare echo took in the rounds."""
+    taken = [READINGS["cpu"](row) for row in rows if row["server"] == "tcp"]
+    return f"; tcp took {min(taken):.3g} to {max(taken):.3g} µs" if taken else ""
+
+
 def table(point, rows, failures):
     """The part on one point."""
     lines = [f"### {point.title}", "", f"`--points {point.key}`"]
     if rows and point.kind != "memory":
         rounds = len({row["round"] for row in rows})
         seconds = statistics.median(row["elapsed_ns"] for row in rows) / 1e9
-        lines[-1] += f", {rounds} rounds, windows of {seconds:.2f} s"
+        lines[-1] += f", {rounds} rounds, windows of {seconds:.2f} s{pace_of(rows)}"
     lines.append("")
     if rows:
         lines += memory_table(rows) if point.kind == "memory" else window_table(point, rows)
