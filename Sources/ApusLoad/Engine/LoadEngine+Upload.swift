@@ -18,7 +18,9 @@ extension LoadEngine {
     /// At the end of a block: its ping, and the next block if it may go.
     mutating func raiseUpload(_ connection: ConnectionReference) {
         let due = connection.state.due
-        guard connection.state.cursor.sequence == due else { return }
+        guard connection.state.stage == .open, connection.state.cursor.sequence == due else {
+            return
+        }
         let takenCount = connection.state.replies.window.next
         // At a rate one ping after the other, so that few messages are not as many pings.
         if connection.state.pinged < due, isClosedModel || takenCount == connection.state.pinged {

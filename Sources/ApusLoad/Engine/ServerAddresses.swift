@@ -18,7 +18,6 @@ struct ServerAddresses: ~Copyable {
     var count: Int { unsafe targets.count }
 
     init(of url: WebSocketURL, from sources: [String]) throws(LoadFailure) {
-        var found: [apus_address] = []
         self.sources = try sources.map { text throws(LoadFailure) in
             var address = apus_address()
             let count = unsafe apus_address_lookup(&address, 1, text, 0, false)
@@ -28,7 +27,7 @@ struct ServerAddresses: ~Copyable {
             return address
         }
         let capacity = Self.countMax
-        found = unsafe [apus_address](unsafeUninitializedCapacity: capacity) { buffer, count in
+        let found = unsafe [apus_address](unsafeUninitializedCapacity: capacity) { buffer, count in
             let result = unsafe apus_address_lookup(
                 buffer.baseAddress,
                 capacity,
