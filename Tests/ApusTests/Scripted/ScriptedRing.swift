@@ -317,6 +317,8 @@ final class ScriptedRing: RingVerbs {
                 deliver(socket)
             }
             collect()
+            // Nothing came before what is late.
+            if batch.isEmpty { swap(&batch, &posted) }
             if !batch.isEmpty {
                 emptyTurnCount = 0
                 copyOut()
