@@ -122,10 +122,16 @@ public struct FrameHeader: Hashable, Sendable {
     /// The same behind a pointer to room for `headerByteCount` bytes.
     ///
     /// Calls `apus_frame_header_encode`.
-    @unsafe
+    @unsafe @inlinable
     package func encode(to output: UnsafeMutablePointer<UInt8>) -> Int {
         let firstByte = (isFinal ? 0x80 : 0) | reservedBits | opcode.rawValue
         guard let maskingKey else {
+            guard payloadByteCount > 125 else {
+                // As most are; not worth a call, RFC 6455 §5.2.
+                unsafe output[0] = firstByte
+                unsafe output[1] = UInt8(truncatingIfNeeded: payloadByteCount)
+                return 2
+            }
             return unsafe apus_frame_header_encode(output, firstByte, payloadByteCount, nil)
         }
         return unsafe withUnsafeBytes(of: maskingKey.wireOrder) { key in

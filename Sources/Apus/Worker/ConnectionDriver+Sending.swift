@@ -139,8 +139,14 @@ extension ConnectionDriver where Ring: ~Copyable {
         }
     }
 
+    @inline(__always)
     func markDirty(_ connection: Connection) {
-        guard !connection.isDirty, !connection.isAwaitingWritable else { return }
+        if !connection.isDirty { beginsToBeDirty(connection) }
+    }
+
+    @inline(never)
+    private func beginsToBeDirty(_ connection: Connection) {
+        guard !connection.isAwaitingWritable else { return }
         connection.isDirty = true
         dirty.append(connection)
     }

@@ -59,12 +59,19 @@ extension ConnectionDriver where Ring: ~Copyable {
     // MARK: Over the limit
 
     /// Whether so much more may wait; what only waits for the end of the turn goes out for it.
+    @inline(__always)
     func hasRoom(for byteCount: Int, on connection: Connection) -> Bool {
         if fits(byteCount, on: connection) { return true }
+        return flushed(for: byteCount, on: connection)
+    }
+
+    @inline(never)
+    private func flushed(for byteCount: Int, on connection: Connection) -> Bool {
         flushNow(connection)
         return connection.stage == .open && fits(byteCount, on: connection)
     }
 
+    @inline(__always)
     func fits(_ byteCount: Int, on connection: Connection) -> Bool {
         let queued = connection.output.value.byteCount
         return queued == 0 || queued + byteCount <= configuration.maxSendQueue

@@ -53,22 +53,19 @@ extension OutputChunkPointer {
         }
     }
 
-    /// The same, masked with the key, if there is one, while they are copied.
-    func append(_ payload: UnsafeRawBufferPointer, masking key: MaskingKey?) {
-        guard let key else {
-            unsafe append(payload)
-            return
+    /// Encodes a frame behind the bytes that are there, masked if its header has a key; it must fit.
+    @inline(__always)
+    func append(_ header: FrameHeader, _ payload: UnsafeRawBufferPointer) {
+        let count = header.headerByteCount + payload.count
+        precondition(unsafe count <= room, "a frame is larger than the chunk made for it")
+        let target = unsafe storage + pointee.end
+        let start = unsafe target + header.encode(to: target.assumingMemoryBound(to: UInt8.self))
+        if let key = header.maskingKey {
+            unsafe key.copy(payload, to: start)
+        } else if let base = payload.baseAddress {
+            unsafe start.copyMemory(from: base, byteCount: payload.count)
         }
-        precondition(unsafe payload.count <= room, "a frame is larger than the chunk made for it")
-        unsafe key.copy(payload, to: storage + pointee.end)
-        unsafe pointee.end += payload.count
-    }
-
-    /// Encodes the header behind the bytes that are there; it must fit.
-    func append(_ header: FrameHeader) {
-        precondition(unsafe header.headerByteCount <= room, "no room for a header")
-        let target = unsafe (storage + pointee.end).assumingMemoryBound(to: UInt8.self)
-        unsafe pointee.end += header.encode(to: target)
+        unsafe pointee.end += count
     }
 
     func clear() {

@@ -40,8 +40,7 @@ struct OutputQueue: ~Copyable {
         let header = masked(header)
         let count = header.headerByteCount + payload.count
         let chunk = unsafe chunk(for: count, from: &pool)
-        unsafe chunk.append(header)
-        unsafe chunk.append(payload, masking: header.maskingKey)
+        unsafe chunk.append(header, payload)
         byteCount += count
     }
 
@@ -81,8 +80,7 @@ struct OutputQueue: ~Copyable {
             let header = masked(header(at: start))
             let end = start + Int(header.payloadByteCount)
             let fragment = unsafe UnsafeRawBufferPointer(rebasing: payload[start..<end])
-            unsafe chunk.append(header)
-            unsafe chunk.append(fragment, masking: header.maskingKey)
+            unsafe chunk.append(header, fragment)
         }
         byteCount += count
     }
@@ -133,8 +131,7 @@ struct OutputQueue: ~Copyable {
         }
         guard let waiting = unsafe waitingPong else { return }
         let header = masked(header)
-        unsafe waiting.append(header)
-        unsafe waiting.append(payload, masking: header.maskingKey)
+        unsafe waiting.append(header, payload)
         byteCount += unsafe waiting.byteCount
     }
 
