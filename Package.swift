@@ -126,6 +126,14 @@ let package = Package(
             swiftSettings: swiftSettings
         ),
 
+        // What Benchmarks/run-instructions counts.
+        .executableTarget(
+            name: "InstructionCounts",
+            dependencies: ["ApusCodec", "ApusProtocol", "CApusCodec"],
+            path: "Benchmarks/instructions",
+            swiftSettings: swiftSettings
+        ),
+
         // Complete programs that show how it is used.
         example("AutobahnClient"),
         example("ChatRooms"),
