@@ -20,9 +20,11 @@ extension ConnectionStateMachine {
         if let box {
             batch.violation = box.decoder.decode(&bytes, from: &position, into: &batch.events)
         } else {
-            var decoder = makeDecoder()
+            // Made here, for what a function returns is copied.
+            var decoder = MessageDecoder(configuration.decoderOptions(for: role))
+            if !isOpen { decoder.awaitClose() }
             batch.violation = decoder.decode(&bytes, from: &position, into: &batch.events)
-            keep(decoder)
+            if !decoder.isIdle { box = DecoderBox(decoder) }
         }
     }
 
@@ -57,6 +59,8 @@ extension ConnectionStateMachine {
         at now: Instant
     ) -> ConnectionAction? {
         if isOpen, let part = batch.nextMessagePart() { return .message(part) }
+        // Most reads are whole messages and nothing else.
+        if batch.isUsedUp, case .nothing = memory { return nil }
         return nextRareAction(of: &batch, in: bytes, at: now)
     }
 
@@ -110,16 +114,6 @@ extension ConnectionStateMachine {
             return false
         }
         return true
-    }
-
-    private func makeDecoder() -> MessageDecoder {
-        var decoder = MessageDecoder(configuration.decoderOptions(for: role))
-        if !isOpen { decoder.awaitClose() }
-        return decoder
-    }
-
-    private mutating func keep(_ decoder: MessageDecoder) {
-        if !decoder.isIdle { box = DecoderBox(decoder) }
     }
 
     private func keep(

@@ -46,6 +46,10 @@ public struct ReceivedBatch: ~Copyable {
         nextIndex = 0
     }
 
+    /// Whether neither an event nor a violation is left to be handed out.
+    @inline(__always)
+    var isUsedUp: Bool { nextIndex >= events.count && violation == nil }
+
     /// The next event if it is a part of a message; nil, and nothing taken, if it is not.
     @inline(__always)
     mutating func nextMessagePart() -> MessagePart? {
