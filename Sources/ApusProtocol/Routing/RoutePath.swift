@@ -43,8 +43,13 @@ package struct RoutePath: Equatable, Sendable {
         return String(validating: bytes, as: UTF8.self)
     }
 
+    /// Control characters are those of Unicode's category Cc, which never changes: no scalar has to be
+    /// looked up.
     private static func isAmbiguous(_ scalar: Unicode.Scalar) -> Bool {
-        scalar == "/" || scalar == "\\" || scalar.properties.generalCategory == .control
+        switch scalar.value {
+        case 0x00...0x1F, 0x7F...0x9F: true
+        default: scalar == "/" || scalar == "\\"
+        }
     }
 }
 

@@ -39,11 +39,17 @@ import Testing
     @Test(arguments: [
         "", "*", "chat", "//", "/a//b", "//a", "/./a", "/a/.", "/..", "/a/../b", "/%2e",
         "/%2E%2e/a", "/.%2e", "/a%2Fb", "/a%2fb", "/a\\b", "/a%5Cb", "/%", "/%4", "/%zz", "/%4g",
-        "/a%", "/%00",
-        "/a%0D%0A", "/%7F", "/%C2%85", "/%FF", "/%C3", "/%ED%A0%80", "/%C0%AF", "/%%33%35",
+        "/a%", "/%00", "/%1F", "/%7F", "/%C2%85", "/%C2%9F",
+        "/a%0D%0A", "/%FF", "/%C3", "/%ED%A0%80", "/%C0%AF", "/%%33%35",
     ])
     func `path that readers may take for another is for no route`(path: String) throws {
         #expect(try match(["/**", "/:a", "/chat"], path) == .malformedPath)
+    }
+
+    @Test func `characters beside the control characters are taken`() throws {
+        #expect(
+            try match(["/:a"], "/%20~%C2%A0") == .route("/:a", parameters: ["a": " ~\u{A0}"])
+        )
     }
 
     @Test func `parameters are decoded once`() throws {
