@@ -62,12 +62,12 @@ def swift(package, product):
     return package / ".build" / "release" / product
 
 
-def apus():
+def apus(product="apus"):
     try:
-        run("swift", "build", "-c", "release", "--product", "apus", cwd=ROOT, stdout=sys.stderr)
+        run("swift", "build", "-c", "release", "--product", product, cwd=ROOT, stdout=sys.stderr)
     except (subprocess.CalledProcessError, OSError) as error:
         raise Skip(reason(error)) from None
-    return ROOT / ".build" / "release" / "apus"
+    return ROOT / ".build" / "release" / product
 
 
 def python(module, *others):
