@@ -36,7 +36,8 @@ extension LoadEngine {
         let isAwaiting = phase == .waiting || phase == .settling
         nextProgress = now + (isAwaiting ? Self.awaitingInterval : Self.progressInterval)
         if now >= nextSearch {
-            nextSearch = now + Self.progressInterval
+            // It looks at every connection, of which there may be very many.
+            nextSearch = now + max(Self.progressInterval, plan.timeoutNanoseconds / 20)
             giveUpLate()
         }
         if !isAwaiting {
