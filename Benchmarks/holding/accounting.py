@@ -20,9 +20,8 @@ OBJECTS_MIN = 0.5
 # What the kernel keeps for whoever lists /proc/PID/fd, and frees when it wants the memory; each has
 # one object of the others as well.
 LISTED, WITH_LISTED = "proc_inode_cache", ("dentry", "lsm_inode_cache")
-
 # No end here has an object of these, whoever else on the machine does.
-OF_OTHERS = "eventpoll_epi", "eventpoll_pwq", "tw_sock_TCP"
+OF_OTHERS = "eventpoll_epi", "eventpoll_pwq", "tw_sock_TCP", "buffer_head", "ext4_inode_cache"
 
 
 @dataclasses.dataclass

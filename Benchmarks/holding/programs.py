@@ -43,12 +43,11 @@ class Program:
         return self
 
     def __exit__(self, *_):
-        pids = descendants(self.process.pid) if self.is_alive() else []
         self.process.terminate()
         try:
             self.process.wait(timeout=60)
         except subprocess.TimeoutExpired:
-            for pid in pids:
+            for pid in self.pids():
                 with contextlib.suppress(ProcessLookupError):
                     os.kill(pid, signal.SIGKILL)
             self.process.wait()

@@ -12,7 +12,7 @@ from holding.accounting import grown, in_use, kernel_rows, user_row
 from holding.machine import GIB
 
 
-def head(options, command_line):
+def head(command_line):
     return (f"{datetime.date.today()}, Linux {platform.release()}, {processor()},"
             f" {os.cpu_count()} cores, {os.sysconf('SC_PHYS_PAGES') * 4096 / GIB:.0f} GiB,"
             f" Apus at {commit()}: `{command_line}`")
