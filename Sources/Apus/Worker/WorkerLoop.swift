@@ -6,8 +6,8 @@ import ApusRing
 
 /// The hot path: wait, copy the completions out, act on each, flush, repeat.
 ///
-/// An echo on a busy worker costs one send and its share of one `io_uring_enter`; several replies to
-/// one connection, or replies to many, cost only their share of the enter, since they ride with it.
+/// An echo on a busy worker costs its share of one `io_uring_enter` and no system call of its own:
+/// what a turn has to send to a connection, one reply or many, rides with the wait.
 @WorkerActor
 struct WorkerLoop<Ring: RingVerbs & ~Copyable> {
     let driver: ConnectionDriver<Ring>
