@@ -7,6 +7,7 @@ import contextlib
 import ctypes
 import json
 import os
+import pathlib
 import re
 import resource
 import signal
@@ -17,8 +18,10 @@ import time
 from bench import Skip
 from comparison.servers import descendants
 
-PR_SET_PDEATHSIG = 1
+PR_SET_PDEATHSIG, PR_SET_CHILD_SUBREAPER = 1, 36
 LIBC = ctypes.CDLL(None)
+# How long connections may take to close.
+ENDING_SECONDS = 60
 
 
 def prepare():
@@ -29,8 +32,33 @@ def prepare():
     LIBC.prctl(PR_SET_PDEATHSIG, signal.SIGTERM)
 
 
+def adopt():
+    """Makes processes whose parents are gone our children."""
+    LIBC.prctl(PR_SET_CHILD_SUBREAPER, 1)
+
+
+def end_all():
+    """Ends all that was started, also what was being started when we were told to end."""
+    for number in (signal.SIGTERM, signal.SIGINT):
+        signal.signal(number, signal.SIG_IGN)
+    for number in (signal.SIGTERM, signal.SIGKILL):
+        for pid in descendants(os.getpid())[1:] if number == signal.SIGKILL else children():
+            with contextlib.suppress(ProcessLookupError):
+                os.kill(pid, number)
+        deadline = time.monotonic() + ENDING_SECONDS
+        while children() and time.monotonic() < deadline:
+            with contextlib.suppress(ChildProcessError):
+                if os.waitpid(-1, os.WNOHANG)[0] == 0:
+                    time.sleep(0.05)
+
+
+def children():
+    pid = os.getpid()
+    return list(map(int, pathlib.Path(f"/proc/{pid}/task/{pid}/children").read_text().split()))
+
+
 class Program:
-    """A program with processes of its own, from here to the end of a `with`."""
+    """A program with processes of its own."""
 
     def __init__(self, *command):
         # Appended to, since we read it while it is written.
@@ -38,20 +66,6 @@ class Program:
         self.process = subprocess.Popen(
             [str(word) for word in command], stdout=subprocess.PIPE, stderr=self.errors, text=True,
             preexec_fn=prepare)
-
-    def __enter__(self):
-        return self
-
-    def __exit__(self, *_):
-        self.process.terminate()
-        try:
-            self.process.wait(timeout=60)
-        except subprocess.TimeoutExpired:
-            for pid in self.pids():
-                with contextlib.suppress(ProcessLookupError):
-                    os.kill(pid, signal.SIGKILL)
-            self.process.wait()
-        self.process.stdout.close()
 
     def is_alive(self):
         return self.process.poll() is None
@@ -73,7 +87,7 @@ class Server(Program):
             binary, "serve", "--app", "echo", "--port", 0, "--workers", workers, *flags)
         line = self.process.stdout.readline()
         if not line.startswith("listening on "):
-            self.__exit__()
+            self.process.wait()
             raise Skip(f"the server does not start; it says: {self.last_words()}")
         self.url = line.split()[2] + "/"
 
