@@ -20,6 +20,7 @@ from comparison.servers import descendants
 
 PR_SET_PDEATHSIG, PR_SET_CHILD_SUBREAPER = 1, 36
 LIBC = ctypes.CDLL(None)
+ENDS = signal.SIGTERM, signal.SIGINT
 # How long connections may take to close.
 ENDING_SECONDS = 60
 
@@ -30,6 +31,9 @@ def prepare():
     resource.setrlimit(resource.RLIMIT_NOFILE, (most, most))
     # Whatever ends us ends it.
     LIBC.prctl(PR_SET_PDEATHSIG, signal.SIGTERM)
+    for number in ENDS:
+        signal.signal(number, signal.SIG_DFL)
+    signal.pthread_sigmask(signal.SIG_UNBLOCK, ENDS)
 
 
 def adopt():
@@ -39,7 +43,7 @@ def adopt():
 
 def end_all():
     """Ends all that was started, also what was being started when we were told to end."""
-    for number in (signal.SIGTERM, signal.SIGINT):
+    for number in ENDS:
         signal.signal(number, signal.SIG_IGN)
     for number in (signal.SIGTERM, signal.SIGKILL):
         for pid in descendants(os.getpid())[1:] if number == signal.SIGKILL else children():
@@ -63,9 +67,12 @@ class Program:
     def __init__(self, *command):
         # Appended to, since we read it while it is written.
         self.errors = tempfile.TemporaryFile("a+")
+        # A signal that comes before it is the program would be lost on it.
+        signal.pthread_sigmask(signal.SIG_BLOCK, ENDS)
         self.process = subprocess.Popen(
             [str(word) for word in command], stdout=subprocess.PIPE, stderr=self.errors, text=True,
             preexec_fn=prepare)
+        signal.pthread_sigmask(signal.SIG_UNBLOCK, ENDS)
 
     def is_alive(self):
         return self.process.poll() is None
