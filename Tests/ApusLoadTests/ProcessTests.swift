@@ -25,6 +25,21 @@ import Testing
         #expect(plans == [plan, plan])
     }
 
+    @Test func `wait in the buffer when several came at once`() throws {
+        var buffer = LineBuffer()
+        #expect(!buffer.hasLine)
+        let line = try MessageLine.encode(Instruction.end)
+        buffer.append(line + line + line.dropLast())
+        #expect(buffer.hasLine)
+        #expect(buffer.next() != nil)
+        #expect(buffer.hasLine)
+        #expect(buffer.next() != nil)
+        #expect(!buffer.hasLine)
+        #expect(buffer.next() == nil)
+        buffer.append([UInt8(ascii: "\n")])
+        #expect(buffer.hasLine)
+    }
+
     @Test func `bring latencies as they were recorded`() throws {
         let report = try #require(LoadOutcome.ofTwoProcesses().processes.first)
         let line = try MessageLine.encode(ProcessMessage.report(report)).dropLast()

@@ -52,7 +52,8 @@ final class LoadProcess: LoadObserver {
     }
 
     private func obey() {
-        while !isEnded, input.isReadable() {
+        // One read may have brought several instructions.
+        while !isEnded, lines.hasLine || input.isReadable() {
             switch nextInstruction() {
             case .start(let time): start = time
             case .end, .carryOut, nil: isEnded = true

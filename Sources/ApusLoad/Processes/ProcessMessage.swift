@@ -40,6 +40,9 @@ struct LineBuffer {
         bytes += more
     }
 
+    /// Whether there is a whole line.
+    var hasLine: Bool { bytes[searched...].contains(UInt8(ascii: "\n")) }
+
     /// The next whole line, without its end.
     mutating func next() -> ArraySlice<UInt8>? {
         guard let end = bytes[searched...].firstIndex(of: UInt8(ascii: "\n")) else {
