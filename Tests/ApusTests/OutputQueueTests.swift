@@ -265,6 +265,25 @@ import Testing
         #expect(pool.lentCount == 0)
     }
 
+    @Test func `what waits behind a chunk that is being sent lies in large ones`() {
+        var pool = OutputPool()
+        var queue = OutputQueue()
+        let payload = [UInt8](repeating: 1, count: 100)
+        func append() {
+            unsafe payload.withUnsafeBytes {
+                let header = FrameHeader(opcode: .binary, payloadByteCount: 100)
+                unsafe queue.append(header, $0, from: &pool)
+            }
+        }
+        append()
+        queue.removeFirst(1, to: &pool)
+        for _ in 0..<1000 { append() }
+        // 102 bytes each; a chunk of 32 KiB holds some 320.
+        #expect(pool.lentCount <= 6)
+        queue.removeAll(to: &pool)
+        #expect(pool.lentCount == 0)
+    }
+
     /// By the formula of the RFC, not by the codec.
     private func masked(_ bytes: [UInt8], by key: [UInt8]) -> [UInt8] {
         bytes.enumerated().map { $1 ^ key[$0 % 4] }

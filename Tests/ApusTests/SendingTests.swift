@@ -112,4 +112,25 @@ import Testing
             world.expectIdle()
         }
     }
+
+    @Test func `who learns of a send that failed may drop one that was carried out in part`() throws {
+        try inWorker {
+            let world = World()
+            var connections: [WebSocketConnection] = []
+            world.server.onRequest { connections.append(try $0.accept()) }
+            let peers = try (0..<2).map { _ in try world.open() }
+            try world.run(milliseconds: 1)
+            for (one, other) in [(0, 1), (1, 0)] {
+                connections[one].onClose { _, _ in connections[other].drop() }
+            }
+            peers[1].socket.outboundByteCountMax = 10
+            connections[0].sendUTF("to a peer that has reset")
+            connections[1].sendUTF("to a peer that takes ten bytes")
+            // Both are known to the driver only when the wait is over.
+            peers[0].reset()
+            try world.run { !connections[0].connected && !connections[1].connected }
+            try world.drain()
+            world.expectIdle()
+        }
+    }
 }

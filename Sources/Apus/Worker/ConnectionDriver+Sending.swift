@@ -10,6 +10,9 @@ extension ConnectionDriver where Ring: ~Copyable {
     /// From this size on a payload is sent from where it lies, without a copy.
     var uncopiedByteCountMin: Int { 4096 }
 
+    /// Up to this size output rides with the wait; what is larger can do with a system call.
+    private var ridingByteCountMax: Int { 1 << 20 }
+
     // MARK: Into the queue
 
     /// A message or a control frame of the application.
@@ -193,7 +196,8 @@ extension ConnectionDriver where Ring: ~Copyable {
     /// Whether the output can go out with the wait: nothing that follows must be known before it.
     private func canRide(_ connection: Connection) -> Bool {
         connection.stage == .open && !connection.isAwaitingWritable && !connection.hasWaited
-            && !connection.output.value.isEmpty && connection.output.value.isContiguous
+            && (1...ridingByteCountMax).contains(connection.output.value.byteCount)
+            && connection.output.value.isContiguous
     }
 
     /// After the wait: the sends that rode with it are done, but for those that a completion names.
@@ -208,14 +212,18 @@ extension ConnectionDriver where Ring: ~Copyable {
             connection.isDirty = true
             refused.append((connection, completion.result))
         }
-        // All queues first, since whoever learns of a refusal may do anything to any of them.
+        // All queues first, since handlers that learn of a failure may do anything to any of them.
         for connection in riding where !connection.isDirty {
             connection.output.value.removeAll(to: &outputPool.value)
         }
         riding.removeAll(keepingCapacity: true)
-        for (connection, _) in refused { connection.isDirty = false }
         for (connection, result) in refused {
+            connection.isDirty = false
+            guard result >= 0 else { continue }
             settle(Int(result), of: connection.output.value.byteCount, on: connection)
+        }
+        for (connection, result) in refused where result < 0 {
+            sendFailed(on: connection, errno: -result)
         }
     }
 

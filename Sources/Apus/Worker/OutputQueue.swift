@@ -282,7 +282,8 @@ struct OutputQueue: ~Copyable {
                 return unsafe larger
             }
         }
-        let chunk = unsafe pool.take(count)
+        // Where much waits already, more will.
+        let chunk = unsafe pool.take(head == nil ? count : max(count, OutputPool.largeByteCount))
         unsafe link(chunk)
         return unsafe chunk
     }
