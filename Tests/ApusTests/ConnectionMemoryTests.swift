@@ -34,6 +34,41 @@ import Testing
         }
     }
 
+    @Test func `is free once its socket is closed, whatever its handlers hold`() throws {
+        try inWorker {
+            let world = World()
+            weak var gone: WebSocketConnection?
+            world.server.onRequest { request in
+                let connection = try request.accept()
+                gone = connection
+                connection.onMessage { connection.send($0) }
+                connection.onPing { _ in connection.sendUTF("ping") }
+                connection.onClose { _, _ in #expect(!connection.connected) }
+            }
+            let peer = try world.open()
+            peer.sendText("hello")
+            try world.run { peer.messages.count == 1 }
+            peer.sendClose(1000)
+            try world.run { peer.isOver }
+            try world.drain()
+            world.expectIdle()
+            #expect(gone == nil)
+        }
+    }
+
+    @Test func `of one that we open keeps nothing of its client once it is closed`() throws {
+        try inWorker {
+            let test = ClientWorld()
+            let (connection, _) = try test.open()
+            weak let attempt = connection.attempt
+            #expect(attempt != nil)
+            connection.close()
+            try test.expectIdle()
+            #expect(attempt == nil)
+            #expect(connection.extras == nil)
+        }
+    }
+
     @Test func `grows by what happens, and shrinks again`() throws {
         try inWorker {
             let (world, connection, peer) = try World.withConnection()

@@ -113,7 +113,8 @@ import Testing
         }
     }
 
-    @Test func `who learns of a send that failed may drop one that was carried out in part`() throws {
+    @Test func `who learns of a send that failed may drop one that was carried out in part`() throws
+    {
         try inWorker {
             let world = World()
             var connections: [WebSocketConnection] = []

@@ -25,7 +25,7 @@ final class ConnectAttempt {
 
     /// Where to connect to; empty until the name was looked up.
     ///
-    /// Kept as long as the connection, since the kernel reads one while an operation begins.
+    /// Kept until the descriptor is closed, since the kernel reads one while an operation begins.
     var addresses = SocketAddresses([])
 
     /// Whether the client has not been told of the outcome.

@@ -1,6 +1,7 @@
 // This source file is part of the Apus project
 // SPDX-License-Identifier: Apache-2.0
 
+import ApusCodec
 import ApusProtocol
 import ApusRing
 
@@ -75,7 +76,7 @@ extension Connection {
     var httpServer: HTTPServer? { context.httpServer }
 
     /// Whether ours is the client's side.
-    var isClient: Bool { attempt != nil }
+    var isClient: Bool { context.role == .client }
 
     /// Whether bytes should come in: to be read, or to see the peer's end.
     var wantsBytes: Bool {

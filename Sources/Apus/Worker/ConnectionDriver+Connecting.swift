@@ -54,7 +54,7 @@ extension ConnectionDriver: WebSocketDialer where Ring: ~Copyable {
                 now: now
             )
         }
-        connection.withExtras { $0.attempt = attempt }
+        connection.attempt = attempt
         connection.pauses = .connecting
         client.attempts.append(connection)
         deadlines.set(deadline, slot: Int(connection.slot))

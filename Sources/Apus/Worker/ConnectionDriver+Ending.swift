@@ -168,6 +168,7 @@ extension ConnectionDriver where Ring: ~Copyable {
     func releaseIfIdle(_ connection: Connection) {
         guard connection.stage == .dropping, connection.operationCount == 0 else { return }
         connection.stage = .released
+        connection.attempt = nil
         table.remove(connection)
         endingCount -= 1
         if connection.socket >= 0 { ring.close(connection.socket) }
@@ -204,9 +205,11 @@ extension ConnectionDriver where Ring: ~Copyable {
     /// wait for a further turn that brings nothing, but not for ever on a worker that has none.
     private func isCatchingUp(_ completionCount: Int) -> Bool {
         guard let next = deadlines.next, next.advanced(by: .milliseconds(50)) <= now,
-            catchUpTurnCount == 0 || completionCount > 0, catchUpTurnCount < 1000
+            next > caughtUpUntil, catchUpTurnCount == 0 || completionCount > 0,
+            catchUpTurnCount < 1000
         else {
             catchUpTurnCount = 0
+            caughtUpUntil = now
             return false
         }
         catchUpTurnCount += 1

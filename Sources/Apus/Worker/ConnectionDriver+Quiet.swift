@@ -54,6 +54,8 @@ extension ConnectionDriver where Ring: ~Copyable {
             updateReceiving(on: connection)
             return
         }
+        // A peer whose bytes are there is no silent one, though they are read after the next wait.
+        connection.webSocket?.machine.value.peerMadeProgress(at: now)
         connection.quiet = .reading
         connection.isReceiving = true
         beganOperation(on: connection)

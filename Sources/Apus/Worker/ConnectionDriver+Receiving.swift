@@ -209,6 +209,8 @@ extension ConnectionDriver where Ring: ~Copyable {
         on connection: Connection
     ) {
         if part.isLast { counters.messagesReceived += 1 }
+        // More of a message is awaited as a message is.
+        connection.quiet = .no
         guard let handler = webSocket.extras?.frameHandler else { return }
         do {
             try handler(unsafe WebSocketFramePart(part, borrowing: memory))

@@ -39,6 +39,8 @@ final class ConnectionDriver<Ring: RingVerbs & ~Copyable> {
     var deadlines = DeadlineQueue()
     /// For how many turns deadlines have waited for what the kernel holds back.
     var catchUpTurnCount = 0
+    /// Deadlines up to here have waited for it, even those that further turns are to serve.
+    var caughtUpUntil = Instant(nanoseconds: 0)
     var counters = WorkerCounters()
     /// Of asynchronous handlers, how many have not come to their end.
     var taskCount = 0

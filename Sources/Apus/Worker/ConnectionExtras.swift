@@ -8,7 +8,7 @@ import ApusCodec
 final class ConnectionExtras {
     /// What it has while it speaks HTTP.
     var opening: Opening?
-    /// What it has where we connect; nil where it was accepted.
+    /// What it has where we connect, until the descriptor is closed; nil where it was accepted.
     var attempt: ConnectAttempt?
     /// What came while the application had paused.
     var held: HeldInput?
@@ -48,7 +48,10 @@ extension Connection {
         set { setExtra(newValue) { $0.opening = $1 } }
     }
 
-    var attempt: ConnectAttempt? { extras?.attempt }
+    var attempt: ConnectAttempt? {
+        get { extras?.attempt }
+        set { setExtra(newValue) { $0.attempt = $1 } }
+    }
 
     var held: HeldInput? {
         get { extras?.held }
