@@ -140,7 +140,7 @@ struct OutputPool: ~Copyable {
     static let largeByteCount = unsafe 32768 - MemoryLayout<OutputChunk>.stride
 
     private var small = FreeChunks(byteCount: Self.smallByteCount, countMax: 2048)
-    private var large = FreeChunks(byteCount: Self.largeByteCount, countMax: 32)
+    private var large = FreeChunks(byteCount: Self.largeByteCount, countMax: 128)
 
     /// How many chunks queues hold now.
     private(set) var lentCount = 0
