@@ -128,13 +128,6 @@ final class Opening {
     }
 }
 
-/// Control frames that wait to be sent, before the next message.
-final class ControlOutput {
-    var bytes: [UInt8] = []
-    /// Whether the first of them is not the beginning of a frame.
-    var isBegun = false
-}
-
 /// What is known of a message that has come in part.
 struct PartialMessage {
     var decoder: MessageDecoder

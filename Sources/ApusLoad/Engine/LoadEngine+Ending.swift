@@ -8,8 +8,6 @@ import ApusRing
 extension LoadEngine {
     /// How long a server has to end the transport once both have closed.
     private static var lingeringNanosecondsMax: UInt64 { 1_000_000_000 }
-    /// Pongs that wait for a server that does not read are replaced by the next one.
-    private static var controlByteCountMax: Int { 1024 }
 
     /// Puts a control frame before the next message.
     mutating func appendControl(
@@ -19,7 +17,6 @@ extension LoadEngine {
     ) {
         let control = connection.state.control ?? ControlOutput()
         connection.state.control = control
-        if control.bytes.count > Self.controlByteCountMax, !control.isBegun { control.bytes = [] }
         let key = MaskingKey(wireOrder: UInt32(truncatingIfNeeded: Mixer.mix(plan.seed, now)))
         let header = FrameHeader(
             opcode: opcode,
@@ -31,7 +28,7 @@ extension LoadEngine {
         let headerByteCount = header.encode(into: &bytes)
         for index in 0..<payload.count { bytes[headerByteCount + index] = payload[index] }
         key.apply(to: &bytes, range: headerByteCount..<bytes.count)
-        control.bytes += frame
+        if opcode == .pong { control.append(pong: frame) } else { control.append(frame) }
         table.markDirty(connection)
     }
 
@@ -42,13 +39,14 @@ extension LoadEngine {
     ) -> Int {
         guard let control = connection.state.control else { return 0 }
         connection.state.control = nil
-        let count = control.bytes.count
-        connection.state.flight.controlByteCount = count
-        unsafe control.bytes.withUnsafeBytes { bytes in
+        let waiting = control.bytes
+        precondition(waiting.count <= OutputMemory.controlByteCountMax, "\(waiting.count) B wait")
+        connection.state.flight.controlByteCount = waiting.count
+        unsafe waiting.withUnsafeBytes { bytes in
             guard let start = bytes.baseAddress else { return }
-            unsafe target.copyMemory(from: start, byteCount: count)
+            unsafe target.copyMemory(from: start, byteCount: bytes.count)
         }
-        return count
+        return waiting.count
     }
 
     /// Our Close, after which nothing else is sent.

@@ -114,11 +114,7 @@ extension LoadEngine {
                 start: output.start + flight.start + taken,
                 count: flight.controlByteCount - taken
             )
-            let control = ControlOutput()
-            control.isBegun = taken > 0
-            control.bytes = unsafe Array(rest)
-            if let later = connection.state.control { control.bytes += later.bytes }
-            connection.state.control = control
+            putBack(unsafe Array(rest), on: connection)
         } else {
             advance(connection, by: taken - flight.controlByteCount)
         }
@@ -167,10 +163,7 @@ extension LoadEngine {
             let taken = max(0, result)
             budget -= taken
             if taken < controlByteCount {
-                let control = ControlOutput()
-                control.isBegun = taken > 0
-                control.bytes = unsafe Array(bytes[taken..<controlByteCount])
-                connection.state.control = control
+                putBack(unsafe Array(bytes[taken..<controlByteCount]), on: connection)
             } else {
                 advance(connection, by: taken - controlByteCount)
             }
@@ -182,6 +175,13 @@ extension LoadEngine {
         if connection.state.cursor.sequence == connection.state.due {
             connection.state.wasBlocked = false
         }
+    }
+
+    /// Control frames, or parts of them, that were not taken.
+    private func putBack(_ bytes: [UInt8], on connection: ConnectionReference) {
+        let control = connection.state.control ?? ControlOutput()
+        connection.state.control = control
+        control.putBack(bytes)
     }
 
     private func sendNow(_ bytes: UnsafeRawBufferPointer, on socket: Int32) -> Int {

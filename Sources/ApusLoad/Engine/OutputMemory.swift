@@ -9,6 +9,8 @@ final class OutputMemory {
     static let byteCount = 1 << 20
     /// What one connection may send of it in a turn.
     static let shareByteCount = 1 << 16
+    /// What of that may be control frames.
+    static let controlByteCountMax = 1 << 14
 
     private let memory: UnsafeMutableRawPointer
 
