@@ -11,6 +11,8 @@ import Testing
         mode: LoadPlan.Mode = .echo,
         messages: UInt64 = 10_000,
         missed: UInt64 = 0,
+        corrupted: UInt64 = 0,
+        duplicated: UInt64 = 0,
         busy: Double = 0.5,
         isServerSaturated: Bool? = nil
     ) -> String? {
@@ -20,6 +22,8 @@ import Testing
         var report = LoadReport()
         report.messages = messages
         report.missedDeadlines = missed
+        report.corrupted = corrupted
+        report.duplicated = duplicated
         report.elapsedNanoseconds = 10_000_000_000
         return ClientBound.reason(
             plan: plan,
@@ -54,6 +58,8 @@ import Testing
 
     @Test func `is one that sent nothing, although nothing was in its way`() {
         #expect(reason(messages: 0, busy: 0) != nil)
+        #expect(reason(messages: 0, corrupted: 1, busy: 0) == nil)
+        #expect(reason(messages: 0, duplicated: 1, busy: 0) == nil)
     }
 
     @Test func `is not one that holds connections`() {

@@ -105,3 +105,44 @@ def test_messages_that_nothing_was_sent_for_are_told():
     with Peer(greet) as peer:
         result = load(peer.url, "--connections", "4", "--mode", "idle", code=[1])
     assert faults(result) == {"errors": {"unexpected": 4}}
+
+
+class Room:
+    """Gives each message to all; those with `omit(number)` not to one who did not send them."""
+
+    def __init__(self, omit=lambda number: False, greeting=None):
+        self.omit = omit
+        self.greeting = greeting
+        self.members = []
+
+    async def serve(self, peer, connection):
+        self.members.append(connection)
+        if self.greeting:
+            await connection.send(self.greeting)
+        async for message in connection:
+            peer.received += 1
+            others = [member for member in self.members if member is not connection]
+            omitted = others[0] if self.omit(peer.received) else None
+            for member in self.members:
+                if member is not omitted:
+                    await member.send(message)
+
+
+FAN_OUT = ("--mode", "fanout", "--connections", "3", "--inflight", "2")
+
+
+def test_a_lost_delivery_does_not_stop_a_fan_out():
+    room = Room(omit=lambda number: number == 10)
+    with Peer(room.serve) as peer:
+        result = load(peer.url, *FAN_OUT, "--duration", "2s", "--timeout", "300ms", code=[1])
+    assert faults(result) == {"lost": 1}
+    assert peer.received > 12
+
+
+def test_a_greeting_does_not_stop_a_fan_out():
+    room = Room(greeting="welcome")
+    with Peer(room.serve) as peer:
+        result = load(peer.url, *FAN_OUT, code=[1])
+    assert faults(result) == {"errors": {"unexpected": 3}}
+    assert result["messages"] > 0
+    assert result["client_bound"] is False

@@ -36,6 +36,16 @@ struct Audience {
         for sequence in sequences.clamped(to: front..<max(front, publishedCount)) {
             lacking[Int(sequence % UInt64(lacking.count))] -= 1
         }
+        advance()
+    }
+
+    /// Waits no longer for those before `sequence`; they may arrive all the same.
+    mutating func passOver(upTo sequence: UInt64) {
+        front = max(front, min(sequence, publishedCount))
+        advance()
+    }
+
+    private mutating func advance() {
         while front < publishedCount, lacking[Int(front % UInt64(lacking.count))] == 0 {
             front += 1
         }

@@ -174,7 +174,11 @@ extension LoadEngine {
             case .connecting, .upgrading:
                 if connection.state.since + timeout <= now { failOpening(connection, "timeout") }
             case .open:
-                giveUpReplies(connection)
+                if plan.mode == .fanout {
+                    giveUpDeliveries(of: connection)
+                } else {
+                    giveUpReplies(connection)
+                }
             case .closing:
                 guard connection.state.since + timeout <= now else { continue }
                 if phase != .closing { report.errors["timeout", default: 0] += 1 }
@@ -189,14 +193,8 @@ extension LoadEngine {
 
     /// A reply that does not come must not hold up those behind it for ever.
     private mutating func giveUpReplies(_ connection: ConnectionReference) {
-        guard plan.mode != .fanout, plan.mode != .upload, phase == .running else { return }
-        let end = connection.state.cursor.sequence
-        var sequence = connection.state.replies.window.next
-        while sequence < end {
-            let sent = connection.state.times[sequence].sent
-            guard sent + plan.timeoutNanoseconds <= now else { break }
-            sequence += 1
-        }
+        guard plan.mode != .upload, phase == .running else { return }
+        let sequence = endOfLate(connection, from: connection.state.replies.window.next)
         guard sequence > connection.state.replies.window.next else { return }
         connection.state.replies.window.passOver(upTo: sequence)
         if plan.mode == .churn {
@@ -204,5 +202,29 @@ extension LoadEngine {
         } else {
             table.markDirty(connection)
         }
+    }
+
+    /// Nor must a delivery that does not come hold up the publisher.
+    ///
+    /// Whether it is lost shows at the subscriber, by what comes behind it.
+    private mutating func giveUpDeliveries(of connection: ConnectionReference) {
+        guard isPublisher(connection), phase == .running else { return }
+        guard let front = audience?.front else { return }
+        let sequence = endOfLate(connection, from: front)
+        guard sequence > front else { return }
+        audience?.passOver(upTo: sequence)
+        table.markDirty(connection)
+    }
+
+    /// Behind the last message, from one on, that was sent longer ago than the timeout.
+    private func endOfLate(_ connection: ConnectionReference, from start: UInt64) -> UInt64 {
+        let end = connection.state.cursor.sequence
+        var sequence = start
+        while sequence < end {
+            let sent = connection.state.times[sequence].sent
+            guard sent + plan.timeoutNanoseconds <= now else { break }
+            sequence += 1
+        }
+        return sequence
     }
 }

@@ -67,10 +67,16 @@ extension LoadEngine {
         delivered(sequence, stamp: whole.stamp, byteCount: whole.byteCount, on: connection)
     }
 
-    /// One that is not what was sent stands for the next one.
+    /// One that is not what was sent stands for the next one, if there can be a next one by now.
     private mutating func takeCorruptedDelivery(on connection: ConnectionReference) {
-        report.corrupted += 1
         let next = connection.state.replies.window.next
+        let isPublished =
+            plan.isPublishing ? next < table[0].state.cursor.begunCount : now >= beginning
+        guard isPublished else {
+            noteUnexpected()
+            return
+        }
+        report.corrupted += 1
         connection.state.replies.window.receivedNext()
         reached(next..<next + 1, on: connection)
     }

@@ -109,8 +109,9 @@ extension LoadEngine {
     /// The first message whose times are still wanted.
     @inline(__always)
     private func oldestKept(_ connection: ConnectionReference) -> UInt64 {
+        guard plan.mode == .fanout else { return connection.state.replies.window.next }
         // Who publishes may get nothing back.
-        plan.mode == .fanout
-            ? connection.state.cursor.sequence : connection.state.replies.window.next
+        let unsent = connection.state.cursor.sequence
+        return min(unsent, audience?.front ?? unsent)
     }
 }

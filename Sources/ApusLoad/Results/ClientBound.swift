@@ -35,7 +35,8 @@ enum ClientBound {
             }
             return nil
         }
-        if report.messages + report.lost == 0, report.errors.isEmpty {
+        let answers = report.messages + report.lost + report.corrupted + report.duplicated
+        if answers == 0, report.errors.isEmpty {
             return "nothing was sent, since the load did not get to it in time; \(cure)"
         }
         guard isBusy, isServerSaturated != true else { return nil }

@@ -32,6 +32,21 @@ import Testing
         #expect(audience.due == 3)
     }
 
+    @Test func `does not wait for ever for one that somebody lacks`() {
+        var audience = Audience(inflight: 2, subscriberCount: 2)
+        audience.published(0)
+        audience.published(1)
+        audience.reached(0..<2)
+        audience.passOver(upTo: 1)
+        #expect(audience.due == 3)
+        audience.published(2)
+        // The other has got the ones behind it, and perhaps the first one as well.
+        audience.reached(0..<2)
+        #expect(audience.due == 4)
+        audience.passOver(upTo: 100)
+        #expect(audience.due == 5)
+    }
+
     @Test func `has nothing due once all are gone`() {
         var audience = Audience(inflight: 1, subscriberCount: 1)
         audience.published(0)
