@@ -12,7 +12,7 @@ import statistics
 from bench import processor
 from comparison import memory
 from comparison.figures import BASE, READINGS, median, paired_ratios, quartiles, servers_of
-from comparison.targets import judge
+from comparison.targets import NOT_MEASURED, judge
 
 # For each kind of point: its columns before and after those of the ratio; the ratio's reading.
 COLUMNS = {
@@ -96,7 +96,7 @@ def target_table(points, with_unmeasured=True):
              "| | at | against | wanted | found | | bare |", "|---|---|---|---:|---:|---|---:|"]
     words = {True: "met", False: "**missed**", None: ""}
     for verdict in judge(points):
-        if verdict.is_met is None and not with_unmeasured:
+        if verdict.found == NOT_MEASURED and not with_unmeasured:
             continue
         lines.append(row_of([verdict.what, verdict.point, verdict.against, verdict.wanted,
                              verdict.found, words[verdict.is_met], verdict.floor]))

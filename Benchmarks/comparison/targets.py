@@ -11,7 +11,8 @@ import dataclasses
 from comparison import memory
 from comparison.figures import BASE, best_of, paired_ratios, quartiles, servers_of
 
-UWEBSOCKETS = ("uwebsockets", "uwebsockets-epoll")
+LIBUV, EPOLL = "uwebsockets", "uwebsockets-epoll"
+UWEBSOCKETS = (LIBUV, EPOLL)
 FLOORS = ("tcp", "tcp-uring")
 # The accept key of wslay's server is ours.
 HANDSHAKING = (*UWEBSOCKETS, "libwebsockets", "nio", "gorilla", "ws", "picows", "websockets",
@@ -55,7 +56,7 @@ class Verdict:
     against: str
     wanted: str
     found: str = NOT_MEASURED
-    is_met: bool | None = None  # None: not measured
+    is_met: bool | None = None  # None: not known
     ratio: float = 0.0
     floor: str = ""  # the better bare echo by the same server: no server can be far below
 
@@ -69,9 +70,17 @@ def judge_ratio(target, rows):
         return Verdict(target.what, target.point, names, wanted)
     low, middle, high = quartiles(ratios)
     found = f"{middle:.3f} ({low:.3f}–{high:.3f})"
-    is_met = middle <= target.limit
-    return Verdict(target.what, target.point, rival, wanted, found, is_met, middle,
-                   floor_of(rows, rival, target.reading))
+    verdict = Verdict(target.what, target.point, rival, wanted, found, middle <= target.limit,
+                      middle, floor_of(rows, rival, target.reading))
+    return beside_the_faster(verdict, target.against, rows)
+
+
+def beside_the_faster(verdict, against, rows):
+    """What is met beside the slower uWebSockets alone says nothing; what is missed is missed."""
+    if not verdict.is_met or EPOLL not in against or EPOLL in servers_of(rows):
+        return verdict
+    lack = "only against the libuv build" if verdict.against == LIBUV else "without the epoll build"
+    return dataclasses.replace(verdict, is_met=None, found=f"{verdict.found}, {lack}")
 
 
 def floor_of(rows, rival, reading):
@@ -87,11 +96,14 @@ def judge_others(points):
     special = {"memory", "latency", "churn", "fanout"}
     verdicts = [judge_ratio(cpu(key, OTHER_POINTS_LIMIT), rows) for key, rows in points.items()
                 if key not in named | special and BASE in servers_of(rows)]
-    worst = max(verdicts, key=lambda verdict: verdict.ratio, default=None)
-    if worst is None or worst.is_met is None:
-        return Verdict("CPU per message", "any other", " or ".join(UWEBSOCKETS),
+    left_out = [verdict.point for verdict in verdicts if verdict.is_met is None]
+    others = "any other" + (f" but {', '.join(left_out)}" if left_out else "")
+    judged = [verdict for verdict in verdicts if verdict.is_met is not None]
+    if not judged:
+        return Verdict("CPU per message", others, " or ".join(UWEBSOCKETS),
                        f"≤ {OTHER_POINTS_LIMIT:.3g}")
-    return dataclasses.replace(worst, point=f"any other; worst: {worst.point}")
+    worst = max(judged, key=lambda verdict: verdict.ratio)
+    return dataclasses.replace(worst, point=f"{others}; worst: {worst.point}")
 
 
 def judge_memory(rows):
@@ -107,6 +119,7 @@ def judge_memory(rows):
         rival = min(theirs, key=theirs.get)
         relative = dataclasses.replace(relative, against=rival, is_met=ours < theirs[rival],
                                        found=f"{ours:.0f} against {theirs[rival]:.0f}")
+        relative = beside_the_faster(relative, UWEBSOCKETS, rows)
     return [absolute, relative]
 
 

@@ -15,7 +15,7 @@ import apus
 BENCHMARKS = pathlib.Path(__file__).resolve().parents[2] / "Benchmarks"
 sys.path.insert(0, str(BENCHMARKS))
 
-from comparison import figures, memory, pictures, points, targets  # noqa: E402
+from comparison import figures, memory, pictures, points, report, targets  # noqa: E402
 
 
 def rows(**microseconds):
@@ -107,22 +107,44 @@ def test_what_was_not_measured_is_neither_met_nor_missed():
 
 
 def test_of_the_other_points_the_worst_counts():
-    measured = {"1x1x20B": rows(apus=[0.9], uwebsockets=[1]),
-                "1000x1x20B": rows(apus=[1.2], uwebsockets=[1]),
-                "100x16x20B": rows(apus=[9], uwebsockets=[1])}
+    def both(ours):
+        return rows(apus=[ours], uwebsockets=[1], **{"uwebsockets-epoll": [1]})
+
+    measured = {"1x1x20B": both(0.9), "1000x1x20B": both(1.2), "100x16x20B": both(9)}
     verdict = targets.judge_others(measured)
     assert (verdict.point, verdict.is_met) == ("any other; worst: 1000x1x20B", False)
+    # What cannot be judged is not passed over in silence.
+    measured |= {"1x1x125B": rows(apus=[0.9], uwebsockets=[1]), "1x1x1KiB": rows(apus=[1])}
+    verdict = targets.judge_others(measured)
+    assert verdict.point == "any other but 1x1x125B, 1x1x1KiB; worst: 1000x1x20B"
+    verdict = targets.judge_others({"1x1x1KiB": rows(apus=[1])})
+    assert (verdict.point, verdict.is_met) == ("any other but 1x1x1KiB", None)
+
+
+@pytest.mark.parametrize("ours, is_met", [(0.5, None), (1.5, False)])
+def test_beside_the_slower_build_alone_a_target_can_only_be_missed(ours, is_met):
+    verdict = verdict_on("100x1x20B", rows(apus=[ours], uwebsockets=[1]))
+    assert verdict.is_met is is_met
+    assert verdict.found.endswith("only against the libuv build") == (is_met is None)
+    handshakes = rows(apus=[0.5], uwebsockets=[2], nio=[1])
+    verdict = verdict_on("churn", handshakes, "CPU per handshake")
+    assert (verdict.against, verdict.is_met) == ("nio", None)
+    assert "only against the libuv build" in report.target_table(
+        {"100x1x20B": rows(apus=[0.5], uwebsockets=[1])}, with_unmeasured=False)
 
 
 def test_memory_is_what_came_with_the_connections():
     measured = [{"server": server, "connections": connections, "rss": rss, "pss": rss}
-                for server, each in (("apus", 200), ("uwebsockets", 250))
+                for server, each in (("apus", 200), ("uwebsockets", 250),
+                                     ("uwebsockets-epoll", 225))
                 for connections, rss in ((0, 10**6), (5000, 10**6 + 5000 * 100),
                                          (15000, 10**6 + 15000 * each))]
     assert memory.per_connection(measured, "apus") == 200
     assert memory.per_connection(measured, "apus", first=5000) == 250
     assert memory.per_connection(measured, "nio") is None
     assert [verdict.is_met for verdict in targets.judge_memory(measured)] == [True, True]
+    without_epoll = [row for row in measured if row["server"] != "uwebsockets-epoll"]
+    assert [verdict.is_met for verdict in targets.judge_memory(without_epoll)] == [True, None]
 
 
 def test_a_run_measures_prints_and_can_be_resumed(tmp_path):
