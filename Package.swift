@@ -157,7 +157,8 @@ let package = Package(
         tests(
             "ApusLoadTests",
             dependencies: [
-                "ApusLoad", "ApusCodec", "ApusProtocol", "CApusSystem", argumentParser, histogram,
+                "ApusLoad", "ApusCodec", "ApusCommandLine", "ApusProtocol", "CApusSystem",
+                argumentParser, histogram,
             ]
         ),
         tests("ApusRingTests", dependencies: ["ApusRing"]),

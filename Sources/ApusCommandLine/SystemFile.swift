@@ -6,7 +6,8 @@ import Glibc
 
 /// What the kernel says of the machine and its processes, in small files.
 package enum SystemFile {
-    /// All of a file, without white space at its end; nil where it cannot be read.
+    /// All of a file, without white space at its end; nil where it cannot be read, and then
+    /// `latestError` says why.
     package static func text(_ path: String) -> String? {
         let descriptor = unsafe open(path, O_RDONLY | O_CLOEXEC)
         guard descriptor >= 0 else { return nil }
@@ -25,6 +26,9 @@ package enum SystemFile {
         let text = String(decoding: all, as: UTF8.self)
         return String(text.reversed().drop { $0.isWhitespace }.reversed())
     }
+
+    /// Why the latest call of the system failed, in its words.
+    package static var latestError: String { unsafe String(cString: strerror(errno)) }
 
     /// The numbers in a file, in order; none where it cannot be read.
     package static func numbers(_ path: String) -> [Int] {

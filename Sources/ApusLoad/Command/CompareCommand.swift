@@ -27,20 +27,21 @@ struct CompareCommand: ParsableCommand {
         StandardOutput.write(comparison.text)
     }
 
-    private static func read(_ path: String) throws(CommandFailure) -> LoadResult {
-        let data: Data
-        do {
-            data = try Data(contentsOf: URL(filePath: path))
-        } catch {
-            throw CommandFailure(exitCode: 66, message: "cannot read \(path): \(error)")
+    static func read(_ path: String) throws(CommandFailure) -> LoadResult {
+        guard let text = SystemFile.text(path) else {
+            throw CommandFailure(
+                exitCode: 66,
+                message: "cannot read \(path): \(SystemFile.latestError)"
+            )
         }
         do {
-            return try JSONDecoder().decode(LoadResult.self, from: data)
+            return try JSONDecoder().decode(LoadResult.self, from: Data(text.utf8))
         } catch {
-            throw CommandFailure(
-                exitCode: 65,
-                message: "\(path) is not what apus-load --json printed: \(error)"
-            )
+            var message = "\(path) is not what apus-load --json printed"
+            if case DecodingError.keyNotFound(let key, _) = error {
+                message += ": it has no \(key.stringValue)"
+            }
+            throw CommandFailure(exitCode: 65, message: message)
         }
     }
 }

@@ -134,6 +134,8 @@ struct LoadCommand: ParsableCommand {
         if let shortage = Preflight.ofThisMachine().shortage(plan, processes: processes) {
             throw CommandFailure(exitCode: 71, message: shortage)
         }
+        let hdrFile = try hdr.map(OutputFile.init)
+        let svgFile = try svg.map(OutputFile.init)
         let coordinator = LoadCoordinator(
             plan: plan,
             processes: processes,
@@ -141,9 +143,10 @@ struct LoadCommand: ParsableCommand {
         )
         let outcome = try coordinator.run()
         let result = LoadResult(outcome, of: plan)
-        if let hdr { try OutputFile.write(HdrLog(outcome, plan).text, to: hdr) }
-        if let svg { try OutputFile.write(LatencyPlot(outcome, result).svg, to: svg) }
+        // Before the files, which may fail: it cannot be had again.
         StandardOutput.write(json ? try result.json() : ResultTable(result).text)
+        try hdrFile?.write(HdrLog(outcome, plan).text)
+        try svgFile?.write(LatencyPlot(outcome, result).svg)
         let exitCode = result.exitCode
         if exitCode != 0 { throw CommandFailure(exitCode: exitCode, message: "") }
     }
