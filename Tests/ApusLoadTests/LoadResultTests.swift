@@ -88,6 +88,24 @@ import Testing
         )
     }
 
+    @Test(arguments: [
+        (20...20, "20 B text"), (1024...1024, "1 KiB text"), (20...1024, "20 B to 1 KiB text"),
+    ])
+    func `names sizes with one unit each`(sizes: ClosedRange<Int>, words: String) {
+        var plan = LoadPlan.echo()
+        plan.sizes = sizes
+        #expect(PlanFigures(plan, processes: 1).sentence.contains(", \(words), "))
+    }
+
+    @Test func `praises no replies where none came`() {
+        var outcome = LoadOutcome.ofTwoProcesses()
+        #expect(ResultTable(LoadResult(outcome, of: .echo())).text.contains("each came once"))
+        for process in outcome.processes.indices { outcome.processes[process].messages = 0 }
+        let text = ResultTable(LoadResult(outcome, of: .echo())).text
+        #expect(text.contains("none came"))
+        #expect(!text.contains("each came once"))
+    }
+
     @Test func `that was the load's limit has no throughput, and says so`() {
         let result = LoadResult(.ofTwoProcesses(busy: 0.97), of: .echo())
         #expect(result.clientBound)

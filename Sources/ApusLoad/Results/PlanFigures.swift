@@ -63,10 +63,19 @@ struct PlanFigures: Codable, Equatable {
         } else if mode == .echo || mode == .pingpong {
             parts.append("\(inflight) in flight on each")
         }
-        if mode != .idle { parts.append("\(size) B \(type)") }
+        if mode != .idle { parts.append("\(sizeInWords) \(type)") }
         parts.append("\(Figures.number(durationSeconds)) s")
         if warmUpSeconds > 0 { parts.append("warm-up \(Figures.number(warmUpSeconds)) s") }
         if processes > 1 { parts.append("\(processes) processes") }
         return parts.joined(separator: ", ")
+    }
+
+    /// `1KiB-5000` as `1 KiB to 5000 B`.
+    private var sizeInWords: String {
+        let ends = size.split(separator: "-").map { end in
+            let number = end.prefix { $0.isNumber }
+            return "\(number) \(number == end ? "B" : end.dropFirst(number.count))"
+        }
+        return ends.joined(separator: " to ")
     }
 }

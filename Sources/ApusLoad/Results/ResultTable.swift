@@ -115,12 +115,12 @@ struct ResultTable {
                 ("reordered", result.reordered), ("corrupted", result.corrupted),
             ]
             .filter { $0.1 > 0 }.map { "\($0.0) \(Figures.count($0.1))" }
+        // Of none nothing good can be said.
+        let good =
+            result.messages == 0
+            ? "none came in the measured time" : "each came once, in order and whole"
         lines.append(
-            Self.row(
-                "replies",
-                replies.isEmpty
-                    ? "each came once, in order and whole" : replies.joined(separator: ", ")
-            )
+            Self.row("replies", replies.isEmpty ? good : replies.joined(separator: ", "))
         )
         return lines
     }
