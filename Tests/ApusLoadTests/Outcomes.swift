@@ -42,10 +42,12 @@ extension LoadOutcome {
     func withServer() -> LoadOutcome {
         var outcome = self
         outcome.server = ServerUsage(
-            cpuNanoseconds: 1_100_000_000,
-            elapsedNanoseconds: 1_100_000_000,
-            busiestThread: 0.95,
-            processorCount: 2,
+            processorTime: ServerUsage.ProcessorTime(
+                nanoseconds: 1_100_000_000,
+                elapsedNanoseconds: 1_100_000_000,
+                busiestThread: 0.95,
+                processorCount: 2
+            ),
             memoryBefore: ProcessTree.Memory(resident: 1000, proportional: 900),
             memory: ProcessTree.Memory(resident: 101_000, proportional: 90_900)
         )

@@ -79,18 +79,45 @@ import Testing
 
 @Suite struct `A server` {
     @Test func `is saturated when one of its threads or all its processors have no pause`() {
-        func usage(_ cpu: UInt64, thread: Double, of processors: Int) -> ServerUsage {
-            ServerUsage(
-                cpuNanoseconds: cpu,
+        func usage(_ cpu: UInt64, thread: Double, of processors: Int) -> ServerUsage.ProcessorTime {
+            ServerUsage.ProcessorTime(
+                nanoseconds: cpu,
                 elapsedNanoseconds: 1000,
                 busiestThread: thread,
-                processorCount: processors,
-                memoryBefore: .init(),
-                memory: .init()
+                processorCount: processors
             )
         }
         #expect(usage(950, thread: 0.95, of: 4).isSaturated)
         #expect(usage(1900, thread: 0.5, of: 2).isSaturated)
         #expect(!usage(1000, thread: 0.5, of: 2).isSaturated)
+    }
+
+    @Test func `is looked at for the last time when a run ends early`() {
+        var sampler = ServerSampler(ProcessTree(root: apus_process_number()))
+        sampler.connecting()
+        sampler.look(at: 1000, in: 1000..<5000)
+        sampler.end(at: 3000)
+        #expect(sampler.usage?.processorTime?.elapsedNanoseconds == 2000)
+        // What ended once does not end again.
+        sampler.end(at: 4000)
+        #expect(sampler.due(in: 1000..<5000) == nil)
+        #expect(sampler.usage?.processorTime?.elapsedNanoseconds == 2000)
+    }
+
+    @Test func `has memory alone when nothing was measured`() throws {
+        var sampler = ServerSampler(ProcessTree(root: apus_process_number()))
+        sampler.connecting()
+        sampler.end(at: 3000)
+        let usage = try #require(sampler.usage)
+        #expect(usage.processorTime == nil)
+        #expect(usage.memory.resident > 1 << 20)
+        var outcome = LoadOutcome.ofTwoProcesses()
+        outcome.server = usage
+        let result = LoadResult(outcome, of: .echo())
+        #expect(result.server?.cpuSeconds == nil)
+        #expect(try result.json().contains("\"rss_bytes\":"))
+        #expect(try !result.json().contains("busiest_thread"))
+        #expect(ResultTable(result).text.contains("\nserver memory  RSS"))
+        #expect(!ResultTable(result).text.contains("on processors"))
     }
 }

@@ -65,6 +65,8 @@ final class LoadCoordinator {
             if unsafe apus_signals_next(interrupts, &sender) > 0 { try interrupt() }
             try advance(at: apus_clock_monotonic())
         }
+        // It may have been over early, such as when the server closed every connection.
+        server?.end(at: apus_clock_monotonic())
         progress.clear()
         return LoadOutcome(
             processes: processes.compactMap(\.report),
@@ -131,7 +133,7 @@ final class LoadCoordinator {
             throw CommandFailure(exitCode: 130, message: "ended at once, without a result")
         }
         isInterrupted = true
-        server?.interrupted()
+        server?.end(at: apus_clock_monotonic())
         end()
     }
 

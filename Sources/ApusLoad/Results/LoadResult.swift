@@ -100,7 +100,7 @@ struct LoadResult: Codable, Equatable {
             plan: plan,
             report: report,
             busiest: busiest,
-            isServerSaturated: outcome.server?.isSaturated
+            isServerSaturated: outcome.server?.processorTime?.isSaturated
         )
         clientBound = clientBoundReason != nil
         durationSeconds = seconds

@@ -82,10 +82,14 @@ struct ResultTable {
 
     private var server: [String] {
         guard let server = result.server else { return [] }
-        var cpu = "\(Figures.fixed(server.cpuSeconds, 2)) s on processors"
-        cpu += ", busiest thread \(Figures.percent(server.busiestThread))"
-        if let each = server.cpuMicrosecondsPerMessage, isAboutMessages, !result.clientBound {
-            cpu += ", \(Figures.number(each)) µs a message"
+        var rows: [String] = []
+        if let seconds = server.cpuSeconds, let busiest = server.busiestThread {
+            var cpu = "\(Figures.fixed(seconds, 2)) s on processors"
+            cpu += ", busiest thread \(Figures.percent(busiest))"
+            if let each = server.cpuMicrosecondsPerMessage, isAboutMessages, !result.clientBound {
+                cpu += ", \(Figures.number(each)) µs a message"
+            }
+            rows.append(Self.row("server", cpu))
         }
         var memory = "RSS \(Figures.bytes(Double(server.rssBytes)))"
         if let pss = server.pssBytes { memory += ", PSS \(Figures.bytes(Double(pss)))" }
@@ -95,7 +99,7 @@ struct ResultTable {
             let each = Double(server.rssBytes - server.rssBytesBefore) / Double(opened)
             memory += ", \(Figures.bytes(max(0, each))) a connection more than before"
         }
-        return [Self.row("server", cpu), Self.row("server memory", memory)]
+        return rows + [Self.row("server memory", memory)]
     }
 
     private var faults: [String] {

@@ -3,11 +3,12 @@
 
 /// What the server used, as programs read it.
 struct ServerFigures: Codable, Equatable {
-    var cpuSeconds: Double
+    /// This and the next two are nil where the run ended before its measured time began.
+    var cpuSeconds: Double?
     /// Nil where there were no messages.
     var cpuMicrosecondsPerMessage: Double?
     /// The part of the time that its busiest thread was on a processor.
-    var busiestThread: Double
+    var busiestThread: Double?
     var rssBytes: Int
     var pssBytes: Int?
     /// Before the first connection.
@@ -25,12 +26,15 @@ struct ServerFigures: Codable, Equatable {
     }
 
     init(_ usage: ServerUsage, messagesPerSecond: Double) {
-        // The two looks at the server may be a little further apart than the messages' interval.
-        let cpuPerSecond = Double(usage.cpuNanoseconds) / Double(usage.elapsedNanoseconds)
-        cpuSeconds = Double(usage.cpuNanoseconds) / 1e9
-        cpuMicrosecondsPerMessage =
-            messagesPerSecond > 0 ? cpuPerSecond / messagesPerSecond * 1e6 : nil
-        busiestThread = usage.busiestThread
+        if let cpu = usage.processorTime {
+            // The two looks at the server may be a little further apart than the messages'
+            // interval.
+            let cpuPerSecond = Double(cpu.nanoseconds) / Double(cpu.elapsedNanoseconds)
+            cpuSeconds = Double(cpu.nanoseconds) / 1e9
+            cpuMicrosecondsPerMessage =
+                messagesPerSecond > 0 ? cpuPerSecond / messagesPerSecond * 1e6 : nil
+            busiestThread = cpu.busiestThread
+        }
         rssBytes = usage.memory.resident
         pssBytes = usage.memory.proportional
         rssBytesBefore = usage.memoryBefore.resident

@@ -1,26 +1,30 @@
 // This source file is part of the Apus project
 // SPDX-License-Identifier: Apache-2.0
 
-import CApusSystem
-
 /// What the server used in the measured time.
 struct ServerUsage: Equatable {
-    /// Nanoseconds on processors, of the whole tree.
-    var cpuNanoseconds: UInt64
-    /// Between the two looks.
-    var elapsedNanoseconds: UInt64
-    /// The part of the time that the busiest thread was on a processor.
-    var busiestThread: Double
-    var processorCount: Int
-    var memoryBefore: ProcessTree.Memory
-    /// At the end, with all connections still open.
-    var memory: ProcessTree.Memory
+    struct ProcessorTime: Equatable {
+        /// On processors, of the whole tree.
+        var nanoseconds: UInt64
+        /// Between the two looks.
+        var elapsedNanoseconds: UInt64
+        /// The part of the time that the busiest thread was on a processor.
+        var busiestThread: Double
+        var processorCount: Int
 
-    /// Whether it could not have done more: one of its threads, or all its processors, had no pause.
-    var isSaturated: Bool {
-        let busy = Double(cpuNanoseconds) / Double(max(1, elapsedNanoseconds))
-        return busiestThread > 0.9 || busy > 0.9 * Double(max(1, processorCount))
+        /// Whether it could not have done more: one of its threads, or all its processors, had no
+        /// pause.
+        var isSaturated: Bool {
+            let busy = Double(nanoseconds) / Double(max(1, elapsedNanoseconds))
+            return busiestThread > 0.9 || busy > 0.9 * Double(max(1, processorCount))
+        }
     }
+
+    /// Nil where the run ended before its measured time began.
+    var processorTime: ProcessorTime?
+    var memoryBefore: ProcessTree.Memory
+    /// At the end; unless that came early, with all connections still open.
+    var memory: ProcessTree.Memory
 }
 
 /// Looks at the server's processes when the measured time begins and when it ends.
@@ -54,23 +58,26 @@ struct ServerSampler {
         }
     }
 
-    /// The measured time ends here.
-    mutating func interrupted() {
-        if usage == nil { end(at: apus_clock_monotonic()) }
+    /// The measured time ends here, if it has not ended before.
+    mutating func end(at now: UInt64) {
+        guard usage == nil else { return }
+        usage = ServerUsage(
+            processorTime: processorTime(until: now),
+            memoryBefore: memoryBefore,
+            memory: tree.memory
+        )
     }
 
-    private mutating func end(at now: UInt64) {
-        guard let begin else { return }
+    private func processorTime(until now: UInt64) -> ServerUsage.ProcessorTime? {
+        guard let begin else { return nil }
         // Threads that came in between have used nothing before; those that went are not known.
         let used = tree.cpuOfThreads.map { $1 - min($1, begin.cpu[$0] ?? 0) }
         let elapsed = max(1, now - begin.time)
-        usage = ServerUsage(
-            cpuNanoseconds: used.reduce(0, +),
+        return ServerUsage.ProcessorTime(
+            nanoseconds: used.reduce(0, +),
             elapsedNanoseconds: elapsed,
             busiestThread: Double(used.max() ?? 0) / Double(elapsed),
-            processorCount: tree.processorCount,
-            memoryBefore: memoryBefore,
-            memory: tree.memory
+            processorCount: tree.processorCount
         )
     }
 }
