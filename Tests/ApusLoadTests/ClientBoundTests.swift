@@ -14,6 +14,7 @@ import Testing
         corrupted: UInt64 = 0,
         duplicated: UInt64 = 0,
         busy: Double = 0.5,
+        runDelay: Double? = nil,
         isServerSaturated: Bool? = nil
     ) -> String? {
         var plan = LoadPlan(url: "ws://127.0.0.1/")
@@ -29,6 +30,7 @@ import Testing
             plan: plan,
             report: report,
             busiest: busy,
+            runDelay: runDelay,
             isServerSaturated: isServerSaturated
         )
     }
@@ -60,6 +62,29 @@ import Testing
         #expect(reason(messages: 0, busy: 0) != nil)
         #expect(reason(messages: 0, corrupted: 1, busy: 0) == nil)
         #expect(reason(messages: 0, duplicated: 1, busy: 0) == nil)
+    }
+
+    @Test func `is one that waited for a processor, however the server was`() {
+        #expect(reason(runDelay: 0.1) == nil)
+        let starved = reason(busy: 0.4, runDelay: 0.55, isServerSaturated: true)
+        #expect(starved?.hasPrefix("the load waited for a processor 55 % of the time") == true)
+        #expect(reason(rate: 1000, runDelay: 0.11) != nil)
+        var outcome = LoadOutcome.ofTwoProcesses()
+        outcome.runDelay = 0.11
+        #expect(LoadResult(outcome, of: .echo()).clientBound)
+        #expect(LoadResult(outcome, of: .echo()).client.runDelay == 0.11)
+    }
+
+    @Test func `waited as long as the process that waited longest`() {
+        var delays: [Int32: [UInt64]] = [1: [150, 100], 2: [1400, 1000]]
+        var sampler = RunDelaySampler(processes: [1, 2]) { delays[$0]?.popLast() ?? 0 }
+        sampler.look(at: 999, in: 1000..<2000)
+        #expect(delays[1]?.count == 2)
+        sampler.look(at: 1000, in: 1000..<2000)
+        #expect(sampler.due(in: 1000..<2000) == 2000)
+        sampler.look(at: 2000, in: 1000..<2000)
+        #expect(sampler.longest == 0.4)
+        #expect(sampler.due(in: 1000..<2000) == nil)
     }
 
     @Test func `is not one that holds connections`() {

@@ -357,7 +357,7 @@ def test_connections_that_break_are_told():
 def test_an_impossible_rate_is_no_result(server):
     result = load(server.url, "--rate", "100000000", "--timeout", "2s", code=[0, 1])
     assert result["client_bound"] is True
-    assert "--processes" in result["client_bound_reason"]
+    assert "processors" in result["client_bound_reason"]
     table = run(
         server.url, "--rate", "100000000", "--duration", "300ms", "--warm-up", "0",
         "--timeout", "2s",

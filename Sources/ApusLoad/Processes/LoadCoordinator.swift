@@ -9,6 +9,8 @@ import Glibc
 struct LoadOutcome {
     var processes: [LoadReport]
     var server: ServerUsage?
+    /// The part of the time that a process of the load waited for a processor, at most.
+    var runDelay: Double?
     /// It was ended before its time.
     var isInterrupted: Bool
     /// When it began.
@@ -29,6 +31,7 @@ final class LoadCoordinator {
     private let plan: LoadPlan
     private let shares: [LoadPlan]
     private var server: ServerSampler?
+    private var runDelay = RunDelaySampler(processes: [])
     private var processes: [ProcessHandle] = []
     private var progress: ProgressLine
     /// When the measured time begins and ends; unknown until all are connected.
@@ -59,6 +62,7 @@ final class LoadCoordinator {
         let date = WallClock.timestamp
         server?.connecting()
         for share in shares { processes.append(try ProcessHandle(share)) }
+        runDelay = RunDelaySampler(processes: processes.map(\.number))
         while processes.contains(where: { $0.report == nil }) {
             try wait(interrupts: interrupts)
             var sender: Int32 = 0
@@ -66,11 +70,12 @@ final class LoadCoordinator {
             try advance(at: apus_clock_monotonic())
         }
         // It may have been over early, such as when the server closed every connection.
-        server?.end(at: apus_clock_monotonic())
+        endLooking()
         progress.clear()
         return LoadOutcome(
             processes: processes.compactMap(\.report),
             server: server?.usage,
+            runDelay: runDelay.longest,
             isInterrupted: isInterrupted,
             date: date
         )
@@ -81,7 +86,10 @@ final class LoadCoordinator {
         let reporting = processes.filter { $0.report == nil }
         var entries = (reporting.map(\.descriptor) + [interrupts]).map(apus_poll_readable)
         let now = apus_clock_monotonic()
-        let due = [progress.due, server?.due(in: measured), lastDeadline].compactMap { $0 }.min()
+        let times = [
+            progress.due, server?.due(in: measured), runDelay.due(in: measured), lastDeadline,
+        ]
+        let due = times.compactMap { $0 }.min()
         let delay = due.map { Int64($0 > now ? $0 - now : 0) } ?? -1
         // As many entries as are said to be.
         _ = unsafe entries.withUnsafeMutableBufferPointer { buffer in
@@ -101,7 +109,10 @@ final class LoadCoordinator {
                 start(at: now + Self.startDelay)
             }
         }
-        if let measured { server?.look(at: now, in: measured) }
+        if let measured {
+            runDelay.look(at: now, in: measured)
+            server?.look(at: now, in: measured)
+        }
         if let lastDeadline, now >= lastDeadline {
             throw CommandFailure(
                 exitCode: 70,
@@ -133,8 +144,14 @@ final class LoadCoordinator {
             throw CommandFailure(exitCode: 130, message: "ended at once, without a result")
         }
         isInterrupted = true
-        server?.end(at: apus_clock_monotonic())
+        endLooking()
         end()
+    }
+
+    private func endLooking() {
+        let now = apus_clock_monotonic()
+        runDelay.end(at: now)
+        server?.end(at: now)
     }
 
     private func end() {

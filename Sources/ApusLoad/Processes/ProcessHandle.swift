@@ -12,6 +12,8 @@ final class ProcessHandle {
     private(set) var isConnected = false
     private(set) var report: LoadReport?
 
+    /// Its own until it is reaped, which is when this goes.
+    let number: Int32
     /// Stands for the process, whatever becomes of its number.
     private let process: Int32
     private let instructions: PipeEnd
@@ -21,7 +23,7 @@ final class ProcessHandle {
     /// Starts one and gives it its plan.
     init(_ plan: LoadPlan) throws(CommandFailure) {
         var pipe = apus_pipe()
-        let number = unsafe apus_process_start_again("apus-load", LoadProcess.argument, &pipe)
+        number = unsafe apus_process_start_again("apus-load", LoadProcess.argument, &pipe)
         guard number > 0 else { throw Self.refused(error: number) }
         instructions = PipeEnd(descriptor: pipe.writer)
         messagesFrom = PipeEnd(descriptor: pipe.reader)

@@ -7,18 +7,28 @@ enum ClientBound {
     static let busyMax = 0.9
     /// The part of the messages that may be sent late by our own fault.
     static let missedMax = 0.01
+    /// The part of the time that a process may wait for a processor.
+    static let runDelayMax = 0.1
 
     /// Why it was, and what helps; nil if it was not.
     ///
-    /// - Parameter isServerSaturated: nil where nothing is known of the server.
+    /// - Parameters:
+    ///   - runDelay: nil where it is not known.
+    ///   - isServerSaturated: nil where nothing is known of the server.
     static func reason(
         plan: LoadPlan,
         report: LoadReport,
         busiest: Double,
+        runDelay: Double?,
         isServerSaturated: Bool?
     ) -> String? {
         // To hold connections is no work whose speed is measured.
         guard plan.mode != .idle, report.elapsedNanoseconds > 0 else { return nil }
+        // Then it did little, and that late, however much the server could have done.
+        if let runDelay, runDelay > runDelayMax {
+            return "the load waited for a processor \(Figures.percent(runDelay)) of the time;"
+                + " give it processors that nothing else uses"
+        }
         let cure = "use more --processes, and give them other processors than the server's"
         let isBusy = busiest > busyMax
         if let rate = plan.rate {

@@ -18,11 +18,15 @@ struct LoadResult: Codable, Equatable {
         /// The part of the time that the busiest of them was on a processor.
         var busiest: Double
         var missedDeadlines: UInt64
+        /// The part of the time that one of them waited for a processor, at most; nil where the
+        /// run ended before its measured time began.
+        var runDelay: Double?
 
         enum CodingKeys: String, CodingKey {
             case cpuSeconds = "cpu_seconds"
             case busiest
             case missedDeadlines = "missed_deadlines"
+            case runDelay = "run_delay"
         }
     }
 
@@ -94,12 +98,14 @@ struct LoadResult: Codable, Equatable {
         client = Client(
             cpuSeconds: Double(report.cpuNanoseconds) / 1e9,
             busiest: busiest,
-            missedDeadlines: report.missedDeadlines
+            missedDeadlines: report.missedDeadlines,
+            runDelay: outcome.runDelay
         )
         clientBoundReason = ClientBound.reason(
             plan: plan,
             report: report,
             busiest: busiest,
+            runDelay: outcome.runDelay,
             isServerSaturated: outcome.server?.processorTime?.isSaturated
         )
         clientBound = clientBoundReason != nil
