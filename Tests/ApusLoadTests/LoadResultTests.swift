@@ -97,6 +97,15 @@ import Testing
         #expect(PlanFigures(plan, processes: 1).sentence.contains(", \(words), "))
     }
 
+    @Test func `tells of each message that was sent late`() {
+        var outcome = LoadOutcome.ofTwoProcesses()
+        #expect(!ResultTable(LoadResult(outcome, of: .echo(rate: 1e6))).text.contains("\nlate"))
+        outcome.processes[1].missedDeadlines = 1
+        let result = LoadResult(outcome, of: .echo(rate: 1e6))
+        #expect(!result.clientBound)
+        #expect(ResultTable(result).text.contains("\nlate           1 sent over 1 ms after"))
+    }
+
     @Test func `praises no replies where none came`() {
         var outcome = LoadOutcome.ofTwoProcesses()
         #expect(ResultTable(LoadResult(outcome, of: .echo())).text.contains("each came once"))

@@ -38,6 +38,10 @@ struct ResultTable {
         lines.append(
             Self.row("load", "busiest process \(Figures.percent(result.client.busiest)) of a core")
         )
+        if result.client.missedDeadlines > 0 {
+            let count = Figures.count(result.client.missedDeadlines)
+            lines.append(Self.row("late", "\(count) sent over 1 ms after they were due"))
+        }
         lines += faults
         return lines.joined(separator: "\n")
     }
