@@ -146,3 +146,24 @@ def test_a_greeting_does_not_stop_a_fan_out():
     assert faults(result) == {"errors": {"unexpected": 3}}
     assert result["messages"] > 0
     assert result["client_bound"] is False
+
+
+@pytest.mark.parametrize("processes", ["1", "2"])
+@pytest.mark.parametrize("letter", ["0", "Z", "o"])
+def test_garbage_is_no_delivery(letter, processes):
+    """Sixteen letters have room for nothing but a number and a time."""
+
+    async def spoil(peer, connection):
+        peer.members.append(connection)
+        async for _ in connection:
+            peer.received += 1
+            for member in peer.members:
+                await member.send(letter * 16)
+
+    with Peer(spoil) as peer:
+        peer.members = []
+        arguments = ("--rate", "20", "--size", "16", "--processes", processes, "--timeout", "200ms")
+        result = load(peer.url, "--mode", "fanout", "--connections", "4", *arguments, code=[1])
+    assert result["messages"] == 0
+    assert result["corrupted"] >= 20
+    assert result["lost"] <= 4

@@ -15,6 +15,11 @@ extension LoadEngine {
         return pattern.message(sequence, from: connection.state.origin, stamp: stamp)
     }
 
+    /// So many messages were published; nil where another process knows.
+    private var publishedCount: UInt64? {
+        plan.isPublishing ? table[0].state.cursor.begunCount : nil
+    }
+
     @inline(__always)
     mutating func takeDelivery(
         _ payload: UnsafeRawBufferPointer,
@@ -45,7 +50,8 @@ extension LoadEngine {
     ) {
         let next = connection.state.replies.window.next
         guard
-            let sequence = unsafe connection.state.replies.origin.sequence(in: payload, near: next)
+            let sequence = unsafe connection.state.replies.origin.sequence(in: payload, near: next),
+            connection.state.replies.isCredible(sequence, publishedCount: publishedCount)
         else {
             takeCorruptedDelivery(on: connection)
             return
@@ -60,7 +66,9 @@ extension LoadEngine {
 
     /// One that came in pieces.
     mutating func takeDelivery(_ whole: PartialMessage, on connection: ConnectionReference) {
-        guard whole.isIntact, let sequence = whole.sequence else {
+        guard whole.isIntact, let sequence = whole.sequence,
+            connection.state.replies.isCredible(sequence, publishedCount: publishedCount)
+        else {
             takeCorruptedDelivery(on: connection)
             return
         }
@@ -70,8 +78,7 @@ extension LoadEngine {
     /// One that is not what was sent stands for the next one, if there can be a next one by now.
     private mutating func takeCorruptedDelivery(on connection: ConnectionReference) {
         let next = connection.state.replies.window.next
-        let isPublished =
-            plan.isPublishing ? next < table[0].state.cursor.begunCount : now >= beginning
+        let isPublished = publishedCount.map { next < $0 } ?? (now >= beginning)
         guard isPublished else {
             noteUnexpected()
             return

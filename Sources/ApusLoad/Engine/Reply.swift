@@ -19,6 +19,9 @@ enum Reply: Equatable {
 
 /// Where the replies of a connection stand.
 struct ReplyStream {
+    /// A publisher's message that is further ahead is none of its.
+    static let aheadCountMax: UInt64 = 1 << 32
+
     let origin: MessageOrigin
     var window = SequenceWindow()
 
@@ -70,6 +73,12 @@ struct ReplyStream {
         case .reordered: .reordered(sequence)
         case .duplicated: .duplicated
         }
+    }
+
+    /// Whether a publisher may have sent a message with this number, of so many or nobody knows how
+    /// many: any bytes may be taken for a short message, with some number or other.
+    func isCredible(_ sequence: UInt64, publishedCount: UInt64?) -> Bool {
+        sequence < publishedCount ?? window.next + Self.aheadCountMax
     }
 
     /// A message that is none of those that were sent.

@@ -160,6 +160,24 @@ private struct Script {
         expect(count([[1, 2, 3]], of: 0, pattern), good: 0, unexpected: 1)
     }
 
+    @Test func `of a publisher are not any bytes with some number or other`() throws {
+        let pattern = MessagePattern(sizes: 16...16, seed: 1)
+        var stream = ReplyStream(origin: pattern.origin(of: 0))
+        stream.window = SequenceWindow(next: 5)
+        for letter in UInt8(ascii: "0")...UInt8(ascii: "o") {
+            let garbage = [UInt8](repeating: letter, count: 16)
+            let sequence = unsafe garbage.withUnsafeBytes { bytes in
+                unsafe stream.origin.sequence(in: bytes, near: 5)
+            }
+            #expect(!stream.isCredible(try #require(sequence), publishedCount: nil))
+            #expect(!stream.isCredible(try #require(sequence), publishedCount: 8))
+        }
+        #expect(stream.isCredible(4, publishedCount: 8))
+        #expect(stream.isCredible(7, publishedCount: 8))
+        #expect(!stream.isCredible(8, publishedCount: 8))
+        #expect(stream.isCredible(5 + 1 << 20, publishedCount: nil))
+    }
+
     @Test func `of no bytes that nothing was sent for are duplicates`() {
         let pattern = MessagePattern(sizes: 0...0, seed: 1)
         expect(count(replies(pattern), of: 98, pattern), good: 98, duplicated: 2)
