@@ -167,3 +167,22 @@ def test_garbage_is_no_delivery(letter, processes):
     assert result["messages"] == 0
     assert result["corrupted"] >= 20
     assert result["lost"] <= 4
+
+
+@pytest.mark.parametrize("model", [("--inflight", "1"), ("--rate", "50")], ids=["closed", "open"])
+def test_a_reply_after_the_timeout_is_late_and_has_its_latency(model):
+    async def pause_once(peer, connection):
+        async for message in connection:
+            peer.received += 1
+            if peer.received == 5:
+                # Longer than the timeout and the pause between two looks for what is late.
+                await asyncio.sleep(1.2)
+            await connection.send(message)
+
+    with Peer(pause_once) as peer:
+        arguments = ("--connections", "1", "--duration", "3s", "--timeout", "500ms")
+        result = load(peer.url, *arguments, *model, code=[1])
+    assert set(faults(result)) == {"errors"}
+    assert set(result["errors"]) == {"timeout"}
+    assert result["latency_us"]["max"] >= 1_190_000
+    assert result["latency_us"]["count"] == peer.received

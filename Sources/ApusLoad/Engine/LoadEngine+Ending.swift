@@ -194,8 +194,12 @@ extension LoadEngine {
     /// A reply that does not come must not hold up those behind it for ever.
     private mutating func giveUpReplies(_ connection: ConnectionReference) {
         guard plan.mode != .upload, phase == .running else { return }
-        let sequence = endOfLate(connection, from: connection.state.replies.window.next)
-        guard sequence > connection.state.replies.window.next else { return }
+        let next = connection.state.replies.window.next
+        let sequence = endOfLate(connection, from: next)
+        guard sequence > next else { return }
+        for late in next..<sequence {
+            overdue.add(late, of: connection.state.slot, connection.state.times[late])
+        }
         connection.state.replies.window.passOver(upTo: sequence)
         if plan.mode == .churn {
             lose(connection, "timeout")

@@ -151,8 +151,15 @@ extension LoadEngine {
             if plan.opcode == .ping { connection.state.replies.window.forgiveGaps() }
             settle(sequence, byteCount: byteCount, on: connection)
         case .reordered(let sequence):
-            report.reordered += 1
-            settle(sequence, byteCount: byteCount, on: connection)
+            if let times = overdue.take(sequence, of: connection.state.slot) {
+                report.errors["timeout", default: 0] += 1
+                count(byteCount: byteCount)
+                record(times)
+                afterReply(on: connection)
+            } else {
+                report.reordered += 1
+                settle(sequence, byteCount: byteCount, on: connection)
+            }
         case .duplicated:
             report.duplicated += 1
         case .corrupted:
@@ -175,23 +182,31 @@ extension LoadEngine {
         byteCount: Int,
         on connection: ConnectionReference
     ) {
-        if isMeasuring {
-            report.messages &+= 1
-            report.payloadBytes &+= UInt64(truncatingIfNeeded: byteCount)
-        }
+        count(byteCount: byteCount)
         // Of one that was overtaken by more than are kept the time is not known any more.
         if sequence &+ connection.state.times.capacity >= connection.state.due {
-            let times = connection.state.times[sequence]
-            if isOpenModel {
-                if times.intended >= measuredFrom {
-                    recorder.record(now &- times.sent)
-                    recorder.recordFromIntended(now &- times.intended)
-                }
-            } else if times.sent >= measuredFrom {
-                recorder.record(now &- times.sent)
-            }
+            record(connection.state.times[sequence])
         }
         afterReply(on: connection)
+    }
+
+    @inline(__always)
+    private mutating func count(byteCount: Int) {
+        guard isMeasuring else { return }
+        report.messages &+= 1
+        report.payloadBytes &+= UInt64(truncatingIfNeeded: byteCount)
+    }
+
+    /// The latency of a reply that has come now.
+    @inline(__always)
+    private func record(_ times: SendTimes.Times) {
+        if isOpenModel {
+            guard times.intended >= measuredFrom else { return }
+            recorder.record(now &- times.sent)
+            recorder.recordFromIntended(now &- times.intended)
+        } else if times.sent >= measuredFrom {
+            recorder.record(now &- times.sent)
+        }
     }
 
     /// What a reply makes way for.

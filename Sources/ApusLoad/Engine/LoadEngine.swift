@@ -49,6 +49,7 @@ struct LoadEngine: ~Copyable {
     let isOpenModel: Bool
     var events = DecodedEvents(capacity: 256)
 
+    var overdue = OverdueReplies()
     /// Of fan-out in a closed model, who has got what in the publisher's process.
     var audience: Audience?
     /// The message that tells subscribers that it was the last.
