@@ -128,7 +128,7 @@ class Room:
                     await member.send(message)
 
 
-FAN_OUT = ("--mode", "fanout", "--connections", "3", "--inflight", "2")
+FAN_OUT = ("--mode", "fanout", "--connections", "3", "--inflight", "1")
 
 
 def test_a_lost_delivery_does_not_stop_a_fan_out():
