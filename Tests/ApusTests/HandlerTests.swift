@@ -244,6 +244,68 @@ import Testing
         }
     }
 
+    @Test func `large message that lies in one piece goes back in one piece`() throws {
+        try inWorker {
+            let world = World()
+            world.serveEcho()
+            let peer = try world.open()
+            let large = (0..<70_000).map { UInt8(truncatingIfNeeded: $0 &* 7 &+ $0 >> 8) }
+            for count in [4096, 65_000] {
+                world.ring.sentNow = []
+                peer.send(2, Array(large[..<count]))
+                try world.run { peer.messages.last?.count == count }
+                #expect(world.ring.sentNow == [[4 + count]])
+                #expect(peer.messages.last == Array(large[..<count]))
+            }
+            world.ring.sentNow = []
+            world.ring.bufferByteCount = 100_000
+            peer.socket.outboundByteCountMax = 100_000
+            peer.send(2, large)
+            try world.run { peer.messages.count == 3 }
+            #expect(world.ring.sentNow == [[10 + large.count]])
+            #expect(peer.messages.last == large)
+        }
+    }
+
+    @Test(arguments: 1...9)
+    func `large message whose header came before it comes back whole`(cut: Int) throws {
+        try inWorker {
+            let world = World()
+            world.serveEcho()
+            let peer = try world.open()
+            let large = (0..<5000).map { UInt8(truncatingIfNeeded: $0 &* 7 &+ $0 >> 8) }
+            world.ring.bufferByteCount = cut
+            world.ring.after(1_000_000) { world.ring.bufferByteCount = 65_536 }
+            peer.send(2, large)
+            try world.run { peer.messages.count == 1 }
+            #expect(peer.messages == [large])
+        }
+    }
+
+    @Test func `large message can be sent on, twice and in part`() throws {
+        try inWorker {
+            let world = World()
+            world.server.onRequest { request in
+                let connection = try request.accept()
+                connection.onMessage { [unowned connection, world] message in
+                    message.withBytes { bytes in
+                        connection.sendBytes(bytes.extracting(last: 4500))
+                        connection.sendBytes(bytes.extracting(first: 4100))
+                    }
+                    for other in world.server.connections { other.send(message) }
+                }
+            }
+            let peers = try (0..<2).map { _ in try world.open() }
+            let large = (0..<5000).map { UInt8(truncatingIfNeeded: $0 &* 7 &+ $0 >> 8) }
+            peers[0].send(2, [1])
+            peers[0].send(2, large)
+            try world.run { peers[0].messages.count == 6 && peers[1].messages.count == 2 }
+            let parts = [Array(large[500...]), Array(large[..<4100])]
+            #expect(peers[0].messages.suffix(3) == parts + [large])
+            #expect(peers[1].messages == [[1], large])
+        }
+    }
+
     @Test func `memory of a message that never ends is given back`() throws {
         try inWorker {
             let world = World()

@@ -83,8 +83,15 @@ extension ConnectionDriver where Ring: ~Copyable {
                 if case .message(let part) = action, part.isFirst, part.isLast,
                     part.payload.place == .received, assemblesFragments
                 {
-                    let memory = unsafe UnsafeRawBufferPointer(rebasing: bytes[part.payload.range])
+                    let range = part.payload.range
+                    let memory = unsafe UnsafeRawBufferPointer(rebasing: bytes[range])
+                    let isLarge = range.count >= uncopiedByteCountMin
+                    if isLarge {
+                        let before = unsafe bytes[..<range.lowerBound]
+                        unsafe sendScratch.beforeMessage = .init(rebasing: before)
+                    }
                     unsafe deliver(part.kind, memory, to: handler, of: webSocket, on: connection)
+                    if isLarge { unsafe sendScratch.beforeMessage = nil }
                 } else {
                     unsafe perform(action, with: bytes, for: webSocket, on: connection)
                 }

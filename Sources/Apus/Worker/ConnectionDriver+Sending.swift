@@ -87,6 +87,10 @@ extension ConnectionDriver where Ring: ~Copyable {
         on connection: Connection
     ) {
         let queued = connection.output.value.byteCount
+        if queued == 0, let frame = unsafe sendScratch.frameInPlace(header, payload) {
+            unsafe sendUncopied(frame, on: connection)
+            return
+        }
         let (headerBytes, sent) = unsafe sendParts(of: connection, header, payload)
         guard sent >= 0 else {
             sendFailed(on: connection, errno: Int32(clamping: -sent))

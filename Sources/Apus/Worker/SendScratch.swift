@@ -14,6 +14,11 @@ final class SendScratch {
     )
     private let header = UnsafeMutablePointer<UInt8>.allocate(capacity: FrameHeader.byteCountMax)
 
+    /// What was received before the large message that a handler has now, up to where that begins.
+    ///
+    /// It was read, so nobody needs it any more. Nil where the message does not lie there.
+    var beforeMessage: UnsafeMutableRawBufferPointer?
+
     init() {
         unsafe memory.initialize(repeating: UnsafeRawBufferPointer(start: nil, count: 0))
     }
@@ -24,6 +29,22 @@ final class SendScratch {
     }
 
     var parts: UnsafeMutableBufferPointer<UnsafeRawBufferPointer> { unsafe memory }
+
+    /// The frame in one piece, if its payload is the message that a handler has now.
+    ///
+    /// Its header takes the place of the one that the message came with, which a key made longer.
+    func frameInPlace(
+        _ frame: FrameHeader,
+        _ payload: UnsafeRawBufferPointer
+    ) -> UnsafeRawBufferPointer? {
+        let count = frame.headerByteCount
+        guard let room = unsafe beforeMessage, room.count >= count, let base = room.baseAddress,
+            unsafe payload.baseAddress == UnsafeRawPointer(base + room.count)
+        else { return nil }
+        let start = unsafe base + room.count - count
+        _ = unsafe frame.encode(to: start.assumingMemoryBound(to: UInt8.self))
+        return unsafe UnsafeRawBufferPointer(start: start, count: count + payload.count)
+    }
 
     /// The bytes of a header, until the next one.
     func encode(_ frame: FrameHeader) -> UnsafeRawBufferPointer {
