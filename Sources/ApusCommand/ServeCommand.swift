@@ -66,8 +66,32 @@ struct ServeCommand: ParsableCommand {
     )
     var maxConnections = 0
 
+    @Option(
+        help: ArgumentHelp(
+            "The largest body of an ordinary request; larger: 413.",
+            valueName: "size"
+        )
+    )
+    var maxRequestBodySize = ByteSize(1 << 20)
+
+    @Option(
+        help: ArgumentHelp(
+            "The most that waits to be broadcast by other workers; more: refused.",
+            valueName: "size"
+        )
+    )
+    var maxBroadcastBacklog = ByteSize(16 << 20)
+
     @Option(help: ArgumentHelp("The time for a request and its answer.", valueName: "time"))
     var handshakeTimeout = TimeSpan(.seconds(10))
+
+    @Option(
+        help: ArgumentHelp(
+            "The time for another request; 0: each answer closes.",
+            valueName: "time"
+        )
+    )
+    var httpKeepAliveTimeout = TimeSpan(.seconds(5))
 
     @Option(help: ArgumentHelp("The silence before a ping; 0: off.", valueName: "time"))
     var keepaliveInterval = TimeSpan(.seconds(20))
@@ -77,6 +101,14 @@ struct ServeCommand: ParsableCommand {
 
     @Option(help: ArgumentHelp("The time for a closing handshake.", valueName: "time"))
     var closeTimeout = TimeSpan(.seconds(5))
+
+    @Option(
+        help: ArgumentHelp(
+            "The time broadcasts wait for a worker that takes none.",
+            valueName: "time"
+        )
+    )
+    var broadcastGracePeriod = TimeSpan(.seconds(2))
 
     @Option(help: ArgumentHelp("The time for all connections to close.", valueName: "time"))
     var drainTimeout = TimeSpan(.seconds(10))
@@ -129,9 +161,12 @@ struct ServeCommand: ParsableCommand {
         configuration.maxFragments = maxFragments
         configuration.maxSendQueue = maxSendQueue.byteCount
         configuration.maxConnections = maxConnections
+        configuration.maxRequestBodySize = maxRequestBodySize.byteCount
+        configuration.maxBroadcastBacklog = maxBroadcastBacklog.byteCount
+        configuration.broadcastGracePeriod = broadcastGracePeriod.interval
         configuration.handshakeTimeout = handshakeTimeout.interval
-        configuration.keepaliveInterval =
-            keepaliveInterval.interval.nanoseconds == 0 ? nil : keepaliveInterval.interval
+        configuration.httpKeepAliveTimeout = httpKeepAliveTimeout.intervalUnlessZero
+        configuration.keepaliveInterval = keepaliveInterval.intervalUnlessZero
         configuration.keepaliveGracePeriod = keepaliveGracePeriod.interval
         configuration.closeTimeout = closeTimeout.interval
         configuration.drainTimeout = drainTimeout.interval

@@ -37,6 +37,11 @@ package struct TimeSpan: ExpressibleByArgument, CustomStringConvertible {
 
     package let interval: Interval
 
+    /// What 0 turns off has none.
+    package var intervalUnlessZero: Interval? {
+        interval.nanoseconds == 0 ? nil : interval
+    }
+
     package init(_ interval: Interval) {
         self.interval = interval
     }

@@ -198,3 +198,21 @@ def test_stopped_worker_holds_nobody_up_for_long(note):
             audience.publish(speaker, 1, range(1000))
             audience.run_until_heard({0: 11_000, 1: 1000}, 20, others + newcomers)
             audience.check_exact({0: 11_000, 1: 1000}, others + newcomers)
+
+
+def test_broadcasts_wait_for_a_stopped_worker_as_long_as_they_are_told():
+    options = ("--broadcast-grace-period", "10min", "--max-broadcast-backlog", "64KiB")
+    with Server(*PATIENT, *options, app="broadcast", workers=WORKERS) as server:
+        with Audience(server, 20, size=1000) as audience:
+            (_, mine), (victim, _), *_ = by_worker(server, audience.listeners).items()
+            os.kill(victim, signal.SIGSTOP)
+            try:
+                audience.publish(mine[0], 0, range(5000))
+                # Longer than the two seconds that they wait by default.
+                end = time.monotonic() + 3
+                audience.run(lambda: time.monotonic() > end, 10, "it is stopped for 3 s")
+            finally:
+                os.kill(victim, signal.SIGCONT)
+            audience.run_until_heard({0: 5000}, 30)
+            audience.check_exact({0: 5000})
+            assert server.counters()["broadcasts_refused"] == 0

@@ -71,6 +71,9 @@ def fails(result, code, *words):
         ["--max-received-message-size", "lots"],
         ["--max-received-message-size", "99999999999TiB"],
         ["--handshake-timeout", "10 parsecs"],
+        ["--max-broadcast-backlog", "0"],
+        ["--broadcast-grace-period", "0"],
+        ["--max-request-body-size", "-1"],
         ["--origins", ""],
         ["--origins", "example.com"],
         ["--origins", "any,https://example.com"],
@@ -106,7 +109,8 @@ def test_help_names_every_flag():
         "--host --port --unix --workers --backend --app --max-received-frame-size "
         "--origins --max-received-message-size --max-fragments --max-send-queue --max-connections "
         "--handshake-timeout --keepalive-interval --keepalive-grace-period --close-timeout "
-        "--log-level --log-format --drain-timeout"
+        "--max-request-body-size --http-keep-alive-timeout --max-broadcast-backlog "
+        "--broadcast-grace-period --log-level --log-format --drain-timeout"
     ).split():
         assert flag in text, f"{flag} is not in the help"
 

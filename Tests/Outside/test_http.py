@@ -151,6 +151,18 @@ def test_client_that_asks_and_ends_its_side_gets_its_answer(server):
         peer.wait_closed()
 
 
+def test_limits_may_be_set():
+    options = ("--max-request-body-size", "1KiB", "--http-keep-alive-timeout", "0")
+    with apus.Server(*options, app="example") as server:
+        for size, status in ((1024, 200), (1025, 413)):
+            with wire.Peer(server.port) as peer:
+                head = f"GET / HTTP/1.1\r\nHost: a\r\nContent-Length: {size}\r\n\r\n"
+                peer.send(head.encode() + (bytes(size) if status == 200 else b""))
+                response = peer.read_response()
+                assert response.status == status
+                assert response.headers["connection"] == "close"
+
+
 def test_idle_connections_do_not_hold_up_the_end():
     with apus.Server(app="example", drain="20s") as server:
         clients = [http.client.HTTPConnection("127.0.0.1", server.port) for _ in range(10)]
