@@ -7,7 +7,13 @@
 #include <string.h>
 #include <sys/mman.h>
 
-enum { COUNT_INCREMENTAL = 16, COUNT_PLAIN = 32, COUNT_MAX = 32768, SIZE_MAX_LOG2 = 30 };
+enum { COUNT_MAX = 32768, SIZE_MAX_LOG2 = 30 };
+
+// As much as a core's second-level cache holds. What comes is cut at the end of a buffer, and a
+// message that is cut has to be copied: few large ones cut less. A plain one is used up by every
+// completion, so of those many are needed.
+enum { COUNT_INCREMENTAL = 8, SIZE_INCREMENTAL = 128 << 10 };
+enum { COUNT_PLAIN = 32, SIZE_PLAIN = 64 << 10 };
 
 // Hands a whole buffer to the kernel, visible at once: a receive that is armed next finds it.
 static void publish(struct apus_buffers *buffers, uint16_t index) {
@@ -48,8 +54,7 @@ int apus_buffers_open(apus_ring *ring, const apus_ring_configuration *configurat
     struct apus_buffers *buffers = &ring->buffers;
     uint32_t asked = configuration->buffer_count;
     uint32_t size = configuration->buffer_size;
-    if ((asked & (asked - 1)) != 0 || asked > COUNT_MAX || size == 0 ||
-        size > (uint32_t)1 << SIZE_MAX_LOG2) {
+    if ((asked & (asked - 1)) != 0 || asked > COUNT_MAX || size > (uint32_t)1 << SIZE_MAX_LOG2) {
         return -EINVAL;
     }
 
@@ -64,6 +69,9 @@ int apus_buffers_open(apus_ring *ring, const apus_ring_configuration *configurat
         return result;
     }
 
+    if (size == 0) {
+        size = buffers->is_incremental ? SIZE_INCREMENTAL : SIZE_PLAIN;
+    }
     buffers->size = size;
     buffers->memory_size = (size_t)buffers->count * size;
     // All of it is used, one buffer after the other: now rather than by page faults in the turns.

@@ -28,7 +28,7 @@ package struct Ring: ~Copyable {
             submission_entries: configuration.submissionEntries,
             completion_entries: configuration.completionEntries,
             buffer_count: configuration.bufferCount ?? 0,
-            buffer_size: configuration.bufferByteCount,
+            buffer_size: configuration.bufferByteCount ?? 0,
             buffer_mode: APUS_BUFFERS_BEST
         )
         if let isIncremental = configuration.incrementalBuffers {

@@ -9,11 +9,11 @@ package struct RingConfiguration: Equatable, Sendable {
     /// Completions that the kernel holds before it has to allocate for them.
     package var completionEntries: UInt32 = 32768
 
-    /// Receive buffers, a power of two up to 32768; nil: 16 incremental or 32 plain ones.
+    /// Receive buffers, a power of two up to 32768; nil: 8 incremental or 32 plain ones.
     package var bufferCount: UInt32?
 
-    /// Bytes of each receive buffer, 1 to 2^30.
-    package var bufferByteCount: UInt32 = 65536
+    /// Bytes of each receive buffer, 1 to 2^30; nil: 128 KiB incremental or 64 KiB plain.
+    package var bufferByteCount: UInt32?
 
     /// Whether completions share a buffer until it is used up (Linux 6.12); nil: where they can.
     package var incrementalBuffers: Bool?
@@ -22,7 +22,7 @@ package struct RingConfiguration: Equatable, Sendable {
         submissionEntries: UInt32 = 1024,
         completionEntries: UInt32 = 32768,
         bufferCount: UInt32? = nil,
-        bufferByteCount: UInt32 = 65536,
+        bufferByteCount: UInt32? = nil,
         incrementalBuffers: Bool? = nil
     ) {
         self.submissionEntries = submissionEntries

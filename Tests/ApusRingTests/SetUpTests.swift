@@ -10,17 +10,17 @@ import Testing
         let best = try Ring().features
         #expect(best.submissionEntries == 1024)
         #expect(best.completionEntries == 32768)
-        #expect(best.bufferByteCount == 65536)
-        #expect(best.bufferCount == (best.incrementalBuffers ? 16 : 32))
+        #expect(best.bufferByteCount == (best.incrementalBuffers ? 131_072 : 65_536))
+        #expect(best.bufferCount == (best.incrementalBuffers ? 8 : 32))
         let plain = try Ring(configuration: .init(incrementalBuffers: false)).features
         #expect(!plain.incrementalBuffers)
         #expect(plain.bufferCount == 32)
+        #expect(plain.bufferByteCount == 65_536)
     }
 
     @Test(arguments: [
         RingConfiguration(bufferCount: 3),
         RingConfiguration(bufferCount: 65536),
-        RingConfiguration(bufferByteCount: 0),
         RingConfiguration(bufferByteCount: 1 << 31),
     ])
     func `buffers outside their limits are refused`(configuration: RingConfiguration) {

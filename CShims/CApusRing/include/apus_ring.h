@@ -51,8 +51,8 @@ typedef enum apus_buffer_mode {
 typedef struct apus_ring_configuration {
     uint32_t submission_entries; /* the kernel rounds both up to powers of two … */
     uint32_t completion_entries; /* … and down to what it allows at most */
-    uint32_t buffer_count; /* a power of two up to 32768; 0: 16 incremental or 32 plain ones */
-    uint32_t buffer_size;  /* bytes, 1 to 2^30 */
+    uint32_t buffer_count;       /* a power of two up to 32768; 0: 8 incremental, 32 plain ones */
+    uint32_t buffer_size;        /* bytes up to 2^30; 0: 128 KiB incremental, 64 KiB plain */
     apus_buffer_mode buffer_mode;
 } apus_ring_configuration;
 
