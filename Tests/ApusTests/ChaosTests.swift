@@ -86,7 +86,7 @@ import Testing
             let one = all.isEmpty ? nil : all[random.upTo(all.count) - 1]
             switch random.upTo(24) {
             case 1: for connection in all { connection.sendUTF("to all") }
-            case 2: for connection in all { connection.sendBytes(.init(repeating: 1, count: 5000)) }
+            case 2: for connection in all { connection.sendBytes(.init(repeating: 1, count: 9000)) }
             case 3: one?.drop()
             case 4: one?.close()
             case 5: throw Mistake()

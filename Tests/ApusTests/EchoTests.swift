@@ -60,7 +60,7 @@ private enum EchoRun {
         peer.socket.outboundByteCountMax = random.chance(50) ? 65536 : 64 + random.upTo(2000)
         let messageCount = random.upTo(12)
         for number in 0..<messageCount {
-            let most = random.chance(10) ? 5000 : random.chance(30) ? 300 : 20
+            let most = random.chance(10) ? 20_000 : random.chance(30) ? 300 : 20
             let length = random.upTo(most)
             ledger.sent.append((0..<length).map { UInt8(truncatingIfNeeded: $0 &+ number * 7) })
         }

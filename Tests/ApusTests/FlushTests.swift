@@ -14,7 +14,7 @@ import Testing
         func callAsFunction(_ connection: WebSocketConnection) {
             switch self {
             case .sendSmall: connection.sendUTF("left")
-            case .sendLarge: connection.sendBytes(Array(repeating: 7, count: 8192))
+            case .sendLarge: connection.sendBytes(Array(repeating: 7, count: 9000))
             case .close: connection.close()
             case .drop: connection.drop()
             }
@@ -26,7 +26,7 @@ import Testing
             case .sendSmall:
                 #expect(peer.messages == [Array("one".utf8), Array("left".utf8)])
             case .sendLarge:
-                #expect(peer.messages == [Array("one".utf8), Array(repeating: 7, count: 8192)])
+                #expect(peer.messages == [Array("one".utf8), Array(repeating: 7, count: 9000)])
             case .close:
                 #expect(peer.messages == [Array("one".utf8)])
                 #expect(peer.closeCode == 1000)

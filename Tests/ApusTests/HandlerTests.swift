@@ -244,26 +244,69 @@ import Testing
         }
     }
 
-    @Test func `large message that lies in one piece goes back in one piece`() throws {
+    @Test func `large messages that were received together go back together, uncopied`() throws {
         try inWorker {
             let world = World()
+            world.ring.bufferByteCount = 200_000
             world.serveEcho()
             let peer = try world.open()
-            let large = (0..<70_000).map { UInt8(truncatingIfNeeded: $0 &* 7 &+ $0 >> 8) }
-            for count in [4096, 65_000] {
-                world.ring.sentNow = []
-                peer.send(2, Array(large[..<count]))
-                try world.run { peer.messages.last?.count == count }
-                #expect(world.ring.sentNow == [[4 + count]])
-                #expect(peer.messages.last == Array(large[..<count]))
+            peer.socket.outboundByteCountMax = 200_000
+            world.ring.sentByRing = []
+            let sizes = [8193, 70_000, 20, 65_000, 9000]
+            let messages = sizes.map { count in
+                (0..<count).map { UInt8(truncatingIfNeeded: $0 &* 7 &+ $0 >> 8 &+ count) }
             }
-            world.ring.sentNow = []
-            world.ring.bufferByteCount = 100_000
-            peer.socket.outboundByteCountMax = 100_000
-            peer.send(2, large)
-            try world.run { peer.messages.count == 3 }
-            #expect(world.ring.sentNow == [[10 + large.count]])
-            #expect(peer.messages.last == large)
+            for message in messages { peer.send(2, message) }
+            try world.run { peer.messages.count == 5 }
+            #expect(peer.messages == messages)
+            #expect(world.ring.sentNow == [[8197, 70_010, 22, 65_004, 9004]])
+            #expect(world.ring.sentByRing.isEmpty)
+        }
+    }
+
+    @Test func `what a peer does not take of large messages is kept`() throws {
+        try inWorker {
+            let world = World()
+            world.ring.bufferByteCount = 200_000
+            world.serveEcho()
+            let peer = try world.open()
+            peer.socket.outboundByteCountMax = 20_000
+            peer.isReading = false
+            let messages = (0..<6).map { number in
+                (0..<10_000).map { UInt8(truncatingIfNeeded: $0 &* 7 &+ $0 >> 8 &+ number) }
+            }
+            for message in messages { peer.send(2, message) }
+            try world.run(milliseconds: 10)
+            #expect(world.server.connections.first?.bufferedAmount == 6 * 10_004 - 20_000)
+            peer.isReading = true
+            try world.run { peer.messages.count == 6 }
+            #expect(peer.messages == messages)
+            try world.drain()
+            world.expectIdle()
+        }
+    }
+
+    @Test func `closing handshake that comes right behind a large message ends at once`() throws {
+        try inWorker {
+            let world = World { $0.closeTimeout = .seconds(60) }
+            world.ring.bufferByteCount = 200_000
+            world.server.onRequest { request in
+                let connection = try request.accept()
+                connection.onMessage { [unowned connection] message in
+                    connection.send(message)
+                    connection.close()
+                }
+            }
+            let peer = try world.open()
+            peer.answersClose = false
+            let start = world.ring.now
+            peer.send(2, .init(repeating: 1, count: 10_000))
+            peer.sendClose()
+            try world.run { peer.isOver && world.server.connections.isEmpty }
+            #expect(world.ring.now - start < 1_000_000_000)
+            #expect(peer.messages.first?.count == 10_000)
+            try world.drain()
+            world.expectIdle()
         }
     }
 
@@ -273,7 +316,7 @@ import Testing
             let world = World()
             world.serveEcho()
             let peer = try world.open()
-            let large = (0..<5000).map { UInt8(truncatingIfNeeded: $0 &* 7 &+ $0 >> 8) }
+            let large = (0..<10_000).map { UInt8(truncatingIfNeeded: $0 &* 7 &+ $0 >> 8) }
             world.ring.bufferByteCount = cut
             world.ring.after(1_000_000) { world.ring.bufferByteCount = 65_536 }
             peer.send(2, large)
@@ -289,18 +332,18 @@ import Testing
                 let connection = try request.accept()
                 connection.onMessage { [unowned connection, world] message in
                     message.withBytes { bytes in
-                        connection.sendBytes(bytes.extracting(last: 4500))
-                        connection.sendBytes(bytes.extracting(first: 4100))
+                        connection.sendBytes(bytes.extracting(last: 9500))
+                        connection.sendBytes(bytes.extracting(first: 9100))
                     }
                     for other in world.server.connections { other.send(message) }
                 }
             }
             let peers = try (0..<2).map { _ in try world.open() }
-            let large = (0..<5000).map { UInt8(truncatingIfNeeded: $0 &* 7 &+ $0 >> 8) }
+            let large = (0..<10_000).map { UInt8(truncatingIfNeeded: $0 &* 7 &+ $0 >> 8) }
             peers[0].send(2, [1])
             peers[0].send(2, large)
             try world.run { peers[0].messages.count == 6 && peers[1].messages.count == 2 }
-            let parts = [Array(large[500...]), Array(large[..<4100])]
+            let parts = [Array(large[500...]), Array(large[..<9100])]
             #expect(peers[0].messages.suffix(3) == parts + [large])
             #expect(peers[1].messages == [[1], large])
         }

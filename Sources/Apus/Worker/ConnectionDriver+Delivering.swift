@@ -64,7 +64,7 @@ extension ConnectionDriver where Ring: ~Copyable {
     private var flushByteCount: Int { 65536 }
 
     /// Frames for which nothing has to wait; what the kernel does not take is copied and queued.
-    func sendUncopied(_ frames: UnsafeRawBufferPointer, on connection: Connection) {
+    private func sendUncopied(_ frames: UnsafeRawBufferPointer, on connection: Connection) {
         unsafe sendScratch.parts[0] = frames
         let sent = unsafe ring.sendNow(
             UnsafeBufferPointer(rebasing: sendScratch.parts[..<1]),

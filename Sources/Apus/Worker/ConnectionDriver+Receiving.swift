@@ -102,6 +102,7 @@ extension ConnectionDriver where Ring: ~Copyable {
             }
         } while position < span.count && !batch.value.isHeld
         readingSlot = .max
+        if sendScratch.isBorrowing { sendBorrowed(on: connection) }
         if batch.value.isHeld { unsafe hold(bytes, from: position, on: connection) }
     }
 

@@ -7,8 +7,9 @@ import ApusRing
 import Logging
 
 extension ConnectionDriver where Ring: ~Copyable {
-    /// From this size on a payload is sent from where it lies, without a copy.
-    var uncopiedByteCountMin: Int { 4096 }
+    /// From this size on a payload is sent from where it lies, without a copy, by a system call; up to
+    /// here that costs more than the copy, which rides with the wait.
+    var uncopiedByteCountMin: Int { 8193 }
 
     /// Up to this size output rides with the wait; what is larger can do with a system call.
     private var ridingByteCountMax: Int { 1 << 20 }
@@ -86,11 +87,14 @@ extension ConnectionDriver where Ring: ~Copyable {
         _ payload: UnsafeRawBufferPointer,
         on connection: Connection
     ) {
-        let queued = connection.output.value.byteCount
-        if queued == 0, let frame = unsafe sendScratch.frameInPlace(header, payload) {
-            unsafe sendUncopied(frame, on: connection)
+        if connection.slot == readingSlot,
+            let frame = unsafe sendScratch.takeFrameInPlace(header, payload)
+        {
+            unsafe connection.output.value.append(borrowing: frame, from: &outputPool.value)
+            sendScratch.isBorrowing = true
             return
         }
+        let queued = connection.output.value.byteCount
         let (headerBytes, sent) = unsafe sendParts(of: connection, header, payload)
         guard sent >= 0 else {
             sendFailed(on: connection, errno: Int32(clamping: -sent))
@@ -110,6 +114,14 @@ extension ConnectionDriver where Ring: ~Copyable {
         guard !connection.output.value.isEmpty else { return }
         counters.sendsShort += 1
         awaitWritable(connection)
+    }
+
+    /// The bytes that were read are about to be given back: what is sent of them goes out together.
+    func sendBorrowed(on connection: Connection) {
+        sendScratch.isBorrowing = false
+        guard connection.stage == .open || connection.stage == .finishing else { return }
+        flushNow(connection)
+        connection.output.value.own(from: &outputPool.value)
     }
 
     func appendBytes(_ bytes: [UInt8], on connection: Connection) {

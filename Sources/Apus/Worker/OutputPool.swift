@@ -3,12 +3,14 @@
 
 import ApusCodec
 
-/// The head of a piece of output memory; its bytes follow it.
+/// The head of a piece of output memory; its bytes follow it, or are borrowed.
 @unsafe
 struct OutputChunk {
     var next: UnsafeMutablePointer<OutputChunk>?
     var previous: UnsafeMutablePointer<OutputChunk>?
     let capacity: Int
+    /// Where the bytes are if not behind this: where they were received, for a while.
+    var borrowed: UnsafeMutableRawPointer?
     var start = 0
     var end = 0
     /// Where a frame begins; what is before it is no message that can be dropped.
@@ -30,7 +32,7 @@ typealias OutputChunkPointer = UnsafeMutablePointer<OutputChunk>
 
 extension OutputChunkPointer {
     private var storage: UnsafeMutableRawPointer {
-        unsafe UnsafeMutableRawPointer(self + 1)
+        unsafe pointee.borrowed ?? UnsafeMutableRawPointer(self + 1)
     }
 
     /// How many bytes wait in the chunk.
@@ -141,6 +143,7 @@ struct OutputPool: ~Copyable {
 
     private var small = FreeChunks(byteCount: Self.smallByteCount, countMax: 2048)
     private var large = FreeChunks(byteCount: Self.largeByteCount, countMax: 128)
+    private var borrowing = FreeChunks(byteCount: 0, countMax: 128)
 
     /// How many chunks queues hold now.
     private(set) var lentCount = 0
@@ -156,10 +159,19 @@ struct OutputPool: ~Copyable {
         return unsafe byteCount <= Self.smallByteCount ? small.take() : large.take()
     }
 
+    /// A chunk whose bytes are, and stay, where they lie.
+    mutating func take(borrowing bytes: UnsafeMutableRawBufferPointer) -> OutputChunkPointer {
+        lentCount += 1
+        let chunk = unsafe borrowing.take()
+        unsafe chunk.pointee.borrowed = bytes.baseAddress
+        unsafe chunk.pointee.end = bytes.count
+        return unsafe chunk
+    }
+
     /// Takes a chunk back.
     mutating func give(_ chunk: OutputChunkPointer) {
         lentCount -= 1
-        if unsafe !small.keep(chunk), unsafe !large.keep(chunk) {
+        if unsafe !small.keep(chunk), unsafe !large.keep(chunk), unsafe !borrowing.keep(chunk) {
             unsafe UnsafeMutableRawPointer(chunk).deallocate()
         }
     }

@@ -92,6 +92,32 @@ struct OutputQueue: ~Copyable {
         byteCount += frames.count
     }
 
+    /// Appends a frame that stays where it lies, until it is sent or ``own(from:)`` copies it.
+    mutating func append(
+        borrowing frame: UnsafeMutableRawBufferPointer,
+        from pool: inout OutputPool
+    ) {
+        let chunk = unsafe pool.take(borrowing: frame)
+        unsafe link(chunk)
+        byteCount += frame.count
+    }
+
+    /// Copies what is borrowed: it is not there for much longer.
+    mutating func own(from pool: inout OutputPool) {
+        var next = unsafe head
+        while let chunk = unsafe next {
+            unsafe next = chunk.pointee.next
+            guard unsafe chunk.pointee.borrowed != nil else { continue }
+            let copy = unsafe pool.take(chunk.byteCount, isExact: true)
+            unsafe copy.append(chunk.bytes)
+            // Where a part of a frame is left, no message begins.
+            unsafe copy.pointee.searchStart = chunk.pointee.start > 0 ? copy.pointee.end : 0
+            unsafe link(copy, behind: chunk)
+            unsafe unlink(chunk)
+            unsafe pool.give(chunk)
+        }
+    }
+
     /// Appends bytes that are not ours to frame, or the rest of a frame in two parts; a copy.
     mutating func append(
         _ bytes: UnsafeRawBufferPointer,

@@ -19,6 +19,9 @@ final class SendScratch {
     /// It was read, so nobody needs it any more. Nil where the message does not lie there.
     var beforeMessage: UnsafeMutableRawBufferPointer?
 
+    /// Whether the connection that is being read sends some of what was received.
+    var isBorrowing = false
+
     init() {
         unsafe memory.initialize(repeating: UnsafeRawBufferPointer(start: nil, count: 0))
     }
@@ -30,20 +33,21 @@ final class SendScratch {
 
     var parts: UnsafeMutableBufferPointer<UnsafeRawBufferPointer> { unsafe memory }
 
-    /// The frame in one piece, if its payload is the message that a handler has now.
+    /// The frame in one piece, if its payload is the message that a handler has now; once for each.
     ///
     /// Its header takes the place of the one that the message came with, which a key made longer.
-    func frameInPlace(
+    func takeFrameInPlace(
         _ frame: FrameHeader,
         _ payload: UnsafeRawBufferPointer
-    ) -> UnsafeRawBufferPointer? {
+    ) -> UnsafeMutableRawBufferPointer? {
         let count = frame.headerByteCount
         guard let room = unsafe beforeMessage, room.count >= count, let base = room.baseAddress,
             unsafe payload.baseAddress == UnsafeRawPointer(base + room.count)
         else { return nil }
         let start = unsafe base + room.count - count
         _ = unsafe frame.encode(to: start.assumingMemoryBound(to: UInt8.self))
-        return unsafe UnsafeRawBufferPointer(start: start, count: count + payload.count)
+        unsafe beforeMessage = nil
+        return unsafe UnsafeMutableRawBufferPointer(start: start, count: count + payload.count)
     }
 
     /// The bytes of a header, until the next one.

@@ -124,7 +124,7 @@ import Testing
             }
             #expect(byteCount == total)
             #expect(isCorrect)
-            #expect(largest <= 64 << 10)
+            #expect(largest <= 128 << 10)
             try world.drain()
         }
     }
