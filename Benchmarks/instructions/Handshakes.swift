@@ -23,6 +23,16 @@ private let requestHead = [
     "Sec-WebSocket-Protocol: talk",
 ]
 
+/// No longer than it has to be, as load generators send it.
+private let shortRequestHead = [
+    "GET / HTTP/1.1",
+    "Host: 127.0.0.1:8080",
+    "Upgrade: websocket",
+    "Connection: Upgrade",
+    "Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==",
+    "Sec-WebSocket-Version: 13",
+]
+
 private let responseHead = [
     "HTTP/1.1 101 Switching Protocols",
     "Upgrade: websocket",
@@ -38,17 +48,20 @@ private func bytes(_ lines: [String]) -> [UInt8] {
 /// Opening handshakes, from the first byte to the last.
 func handshakes() {
     let deadline = now.advanced(by: .seconds(10))
-    let request = bytes(requestHead)
-    workload("opening handshake of a server") {
+    func isAccepted(_ request: [UInt8], protocol subprotocol: String?) -> Bool {
         var machine = HandshakeStateMachine(deadline: deadline)
         guard case .upgrade(let upgrade, request.count) = machine.received(request.span, at: now)
         else { return false }
         do {
-            return try upgrade.acceptance(protocol: "talk").count > 100
+            return try upgrade.acceptance(protocol: subprotocol).count > 100
         } catch {
             return false
         }
     }
+    let request = bytes(requestHead)
+    workload("opening handshake of a server") { isAccepted(request, protocol: "talk") }
+    let shortRequest = bytes(shortRequestHead)
+    workload("opening handshake of a server, short") { isAccepted(shortRequest, protocol: nil) }
 
     let response = bytes(responseHead)
     let nonce = Array("the sample nonce".utf8)

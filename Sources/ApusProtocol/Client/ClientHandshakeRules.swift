@@ -25,20 +25,20 @@ enum ClientHandshakeRules {
 
     /// (2) Upgrade is `websocket` without regard to case, and nothing else.
     static func upgrade(_ head: ResponseHead) -> ClientHandshakeViolation? {
-        guard head.hasField("Upgrade") else { return .upgradeMissing }
-        let protocols = head.elements(of: "Upgrade")
+        guard head.hasField(.upgrade) else { return .upgradeMissing }
+        let protocols = head.elements(of: .upgrade)
         let isWebSocket = protocols.allSatisfy { $0.equalsIgnoringCase("websocket".utf8) }
         return isWebSocket ? nil : .upgradeNotWebSocket
     }
 
     /// (3) Connection lists `Upgrade` without regard to case.
     static func connection(_ head: ResponseHead) -> ClientHandshakeViolation? {
-        head.list(of: "Connection", contains: "upgrade") ? nil : .connectionNotUpgrade
+        head.list(of: .connection, contains: "upgrade") ? nil : .connectionNotUpgrade
     }
 
     /// (4) Sec-WebSocket-Accept is there once and answers our key, in its very letters.
     static func accept(_ head: ResponseHead, _ accept: String) -> ClientHandshakeViolation? {
-        switch head.occurrence(of: "Sec-WebSocket-Accept") {
+        switch head.occurrence(of: .accept) {
         case .never: .acceptMissing
         case .repeated: .acceptRepeated
         case .once(let value): value.elementsEqual(accept.utf8) ? nil : .acceptWrong
@@ -47,7 +47,7 @@ enum ClientHandshakeRules {
 
     /// (5) No extension is in use, since none was offered.
     static func extensions(_ head: ResponseHead) -> ClientHandshakeViolation? {
-        let isEmpty = head.lines(of: "Sec-WebSocket-Extensions").allSatisfy(\.isEmpty)
+        let isEmpty = head.lines(of: .extensions).allSatisfy(\.isEmpty)
         return isEmpty ? nil : .extensionNotRequested
     }
 
@@ -59,7 +59,7 @@ enum ClientHandshakeRules {
         _ head: ResponseHead,
         among protocols: [String]
     ) -> Result<String?, ClientHandshakeViolation> {
-        switch head.occurrence(of: "Sec-WebSocket-Protocol") {
+        switch head.occurrence(of: .protocols) {
         case .never: protocols.isEmpty ? .success(nil) : .failure(.protocolMissing)
         case .repeated: .failure(.protocolRepeated)
         case .once(let value):

@@ -23,9 +23,9 @@ struct ResponseHeadParser {
     }
 
     /// The head, once it is complete; `bytes` are all that the parser was given up to its end.
-    func head(bytes: [UInt8]) -> ResponseHead {
+    mutating func takeHead(bytes: [UInt8]) -> ResponseHead {
         ResponseHead(
-            fieldLines: FieldLines(bytes: bytes, fields: lines.fields),
+            fieldLines: lines.takeLines(of: bytes),
             status: status,
             minorVersion: minorVersion,
             reasonRange: FieldLineParser.range(reasonStart..<reasonEnd)

@@ -44,10 +44,9 @@ struct ResponseReader {
                 return .needMoreBytes
             case .complete(let consumed):
                 reading?.bytes.append(bytes.extracting(start..<consumed))
-                guard let done = reading else { return .needMoreBytes }
-                let head = done.parser.head(bytes: done.bytes)
+                guard var done = reading.take() else { return .needMoreBytes }
+                let head = done.parser.takeHead(bytes: done.bytes)
                 guard 100..<200 ~= head.status, head.status != 101 else {
-                    reading = nil
                     return .response(head, consumed: consumed)
                 }
                 guard done.interimCount < Self.interimCountMax else {

@@ -23,14 +23,16 @@ extension UInt8 {
     static let underscore: UInt8 = 0x5F
 
     /// `tchar`, RFC 9110 §5.6.2.
-    ///
-    /// One bit per ASCII character, so that the test is a shift and not a search.
-    var isTokenCharacter: Bool {
-        switch self {
-        case 0x00..<0x40: 0x03FF_6CFA_0000_0000 >> UInt64(self) & 1 == 1
-        case 0x40..<0x80: 0x57FF_FFFF_C7FF_FFFE >> UInt64(self & 0x3F) & 1 == 1
-        default: false
-        }
+    var isTokenCharacter: Bool { isIn(0x03FF_6CFA_0000_0000, 0x57FF_FFFF_C7FF_FFFE) }
+
+    /// `reg-name`, RFC 3986 §3.2.2, without the comma; what a `%` stands before is not looked at.
+    var isNameCharacter: Bool { isIn(0x2BFF_6FF2_0000_0000, 0x47FF_FFFE_87FF_FFFE) }
+
+    /// Whether a class has this character: one bit per ASCII character, so that the test is a shift
+    /// and not a search.
+    @inline(__always)
+    private func isIn(_ low: UInt64, _ high: UInt64) -> Bool {
+        self < 0x80 && (self < 0x40 ? low : high) &>> UInt64(self) & 1 == 1
     }
 
     /// Optional white space between the parts of a field, RFC 9110 §5.6.3.
@@ -41,6 +43,9 @@ extension UInt8 {
 
     /// `VCHAR`: ASCII without controls and the space.
     var isVisible: Bool { self > 0x20 && self < 0x7F }
+
+    /// What a request's target is made of: no fragment is sent.
+    var isTargetCharacter: Bool { isVisible && self != .numberSign }
 
     var isLetter: Bool { lowercased >= 0x61 && lowercased <= 0x7A }
 
@@ -62,17 +67,68 @@ extension Collection<UInt8> {
     }
 }
 
-extension ArraySlice<UInt8> {
-    /// Whether the comma-separated list has this element, without regard to case.
-    func listContains(_ element: some Collection<UInt8>) -> Bool {
-        var rest = self
-        while let comma = rest.firstIndex(of: .comma) {
-            if rest[..<comma].trimmed.equalsIgnoringCase(element) { return true }
-            rest = rest[(comma + 1)...]
+extension Span<UInt8> {
+    func equalsIgnoringCase(_ text: Span<UInt8>) -> Bool {
+        guard count == text.count else { return false }
+        for index in indices where self[index] != text[index] {
+            guard self[index].lowercased == text[index].lowercased else { return false }
         }
-        return rest.trimmed.equalsIgnoringCase(element)
+        return true
     }
 
+    func equals(_ text: StaticString) -> Bool {
+        // A static string's bytes stay where they are.
+        count == text.utf8CodeUnitCount
+            && indices.allSatisfy { unsafe self[$0] == text.utf8Start[$0] }
+    }
+
+    /// Where a run of token characters ends that begins at `start`, no farther than `end`.
+    func endOfToken(from start: Int, to end: Int) -> Int {
+        var index = start
+        while index < end, self[index].isTokenCharacter { index += 1 }
+        return index
+    }
+
+    /// Whether the comma-separated list has this element, without regard to case.
+    func listContains(_ element: Span<UInt8>) -> Bool {
+        var start = 0
+        for end in 0...count where end == count || self[end] == .comma {
+            if extracting(trimmed(start..<end)).equalsIgnoringCase(element) { return true }
+            start = end + 1
+        }
+        return false
+    }
+
+    /// The part without the white space around it.
+    func trimmed(_ part: Range<Int>) -> Range<Int> {
+        var (start, end) = (part.lowerBound, part.upperBound)
+        while start < end, self[start].isWhitespace { start += 1 }
+        while start < end, self[end - 1].isWhitespace { end -= 1 }
+        return start..<end
+    }
+
+    /// Where a run of field characters ends that begins at `start`, no farther than `end`.
+    ///
+    /// A tab may end it too: it is rare, and eight bytes at a time are tested without it.
+    func endOfFieldCharacters(from start: Int, to end: Int) -> Int {
+        var index = start
+        while index + 8 <= end {
+            let word = unsafe UInt64(
+                littleEndian: bytes.unsafeLoadUnaligned(fromByteOffset: index, as: UInt64.self)
+            )
+            // The lowest bit that is set is that of the first byte below 0x20 or of the first 0x7F.
+            let ones: UInt64 = 0x0101_0101_0101_0101
+            let delete = word ^ (0x7F * ones)
+            let found = ((word &- 0x20 * ones) & ~word | (delete &- ones) & ~delete) & (0x80 * ones)
+            if found != 0 { return index + found.trailingZeroBitCount / 8 }
+            index += 8
+        }
+        while index < end, self[index] >= 0x20, self[index] != 0x7F { index += 1 }
+        return index
+    }
+}
+
+extension ArraySlice<UInt8> {
     /// The bytes without the white space around them.
     var trimmed: ArraySlice<UInt8> {
         guard let first = firstIndex(where: { !$0.isWhitespace }),

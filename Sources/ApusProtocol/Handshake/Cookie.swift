@@ -30,6 +30,6 @@ extension RequestHead {
     /// Only `;` separates, since values have commas in practice. What is not a pair is left out:
     /// cookies of others on the same site must not cost a client its connection.
     public var cookies: [Cookie] {
-        lines(of: "Cookie").flatMap { $0.split(separator: .semicolon).compactMap(Cookie.init) }
+        lines(of: .cookie).flatMap { $0.split(separator: .semicolon).compactMap(Cookie.init) }
     }
 }

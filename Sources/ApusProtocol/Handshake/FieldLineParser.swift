@@ -15,10 +15,11 @@ enum FieldViolation: Equatable {
     case fieldLineTooLong, tooManyFields, headTooLong
 }
 
-/// Reads the field lines of a head byte by byte, up to the empty line behind them.
+/// Reads the field lines of a head, up to the empty line behind them.
 ///
-/// Every byte is looked at once, whatever the pieces it comes in, and the first one that no head
-/// could have at its place ends the reading. It keeps positions only; the caller keeps the bytes.
+/// A line that lies whole in a piece and breaks no rule is read in one go, any other one byte by
+/// byte, and the first byte that no head could have at its place ends the reading. It keeps positions
+/// only; the caller keeps the bytes.
 struct FieldLineParser {
     /// What the next byte belongs to.
     private enum State {
@@ -33,7 +34,7 @@ struct FieldLineParser {
     /// How many bytes of the head were read, those of its first line too; the position of the byte
     /// at hand.
     var position = 0
-    private(set) var fields: [FieldLines.Field] = []
+    private var fields: [FieldLines.Field] = []
     /// Where the line at hand starts, and the parts of it, kept apart from `fields` until it ends:
     /// an array costs more to write to than a number.
     private var start = 0
@@ -48,18 +49,26 @@ struct FieldLineParser {
     /// Reads a piece from `first` on, not beyond the end of the head.
     mutating func read(_ bytes: Span<UInt8>, from first: Int) -> HeadProgress<FieldViolation> {
         var index = first
-        while index < bytes.count {
-            guard position < limits.headByteCountMax else { return .broken(.headTooLong) }
+        let end = min(bytes.count, first + limits.headByteCountMax - position)
+        while index < end {
+            if state == .lineStart, let next = readWholeLine(bytes, from: index, to: end) {
+                position += next - index
+                index = next
+                continue
+            }
             if let violation = read(bytes[index]) { return .broken(violation) }
             position += 1
             index += 1
-            switch state {
-            case .complete: return .complete(consumed: index)
-            case .value: index = skipVisible(bytes, from: index)
-            default: break
-            }
+            if state == .complete { return .complete(consumed: index) }
         }
-        return .incomplete
+        return index < bytes.count ? .broken(.headTooLong) : .incomplete
+    }
+
+    /// The lines, once they are complete, of the head with these bytes; only once.
+    mutating func takeLines(of bytes: [UInt8]) -> FieldLines {
+        var taken: [FieldLines.Field] = []
+        swap(&taken, &fields)
+        return FieldLines(bytes: bytes, fields: taken)
     }
 
     /// A part of the head; positions are below its limit, which 32 bits hold.
@@ -67,18 +76,34 @@ struct FieldLineParser {
         UInt32(truncatingIfNeeded: range.lowerBound)..<UInt32(truncatingIfNeeded: range.upperBound)
     }
 
-    /// Goes over the visible ASCII of a value, most of a head, without a look at the state per byte.
+    /// Reads a line that lies whole in the piece, as nearly all do; returns where the next begins.
     ///
-    /// Stops at the limits too; the byte that breaks one is for the state to judge.
-    private mutating func skipVisible(_ bytes: Span<UInt8>, from index: Int) -> Int {
-        let lineRoom = limits.fieldLineByteCountMax - (position - start)
-        let room = min(limits.headByteCountMax - position, lineRoom)
-        let end = min(bytes.count, index + room)
-        var next = index
-        while next < end, bytes[next] > 0x20, bytes[next] < 0x7F { next += 1 }
-        position += next - index
-        if next > index { valueEnd = position }
-        return next
+    /// Nil for one that does not or that breaks a rule: which one, the states judge.
+    @inline(__always)
+    private mutating func readWholeLine(
+        _ bytes: Span<UInt8>,
+        from first: Int,
+        to end: Int
+    ) -> Int? {
+        let colon = bytes.endOfToken(from: first, to: end)
+        guard first < colon, colon < end, bytes[colon] == .colon else { return nil }
+        let lineEnd = bytes.endOfFieldCharacters(from: colon + 1, to: end)
+        guard lineEnd + 1 < end, bytes[lineEnd] == .carriageReturn, bytes[lineEnd + 1] == .lineFeed,
+            lineEnd - first <= limits.fieldLineByteCountMax, fields.count < limits.fieldCountMax
+        else { return nil }
+        let value = bytes.trimmed(colon + 1..<lineEnd)
+        let offset = position - first
+        append(
+            name: first + offset..<colon + offset,
+            value: value.lowerBound + offset..<value.upperBound + offset
+        )
+        return lineEnd + 2
+    }
+
+    @inline(__always)
+    private mutating func append(name: Range<Int>, value: Range<Int>) {
+        if fields.isEmpty { fields.reserveCapacity(Self.usualFieldCount) }
+        fields.append(FieldLines.Field(name: Self.range(name), value: Self.range(value)))
     }
 
     private mutating func read(_ byte: UInt8) -> FieldViolation? {
@@ -145,13 +170,7 @@ struct FieldLineParser {
     private mutating func readValueEnd(_ byte: UInt8) -> FieldViolation? {
         if byte == .lineFeed { return .malformedLineEnd }
         guard byte == .carriageReturn else { return .malformedFieldValue }
-        if fields.isEmpty { fields.reserveCapacity(Self.usualFieldCount) }
-        fields.append(
-            FieldLines.Field(
-                name: Self.range(start..<nameEnd),
-                value: Self.range(valueStart..<valueEnd)
-            )
-        )
+        append(name: start..<nameEnd, value: valueStart..<valueEnd)
         return proceed(to: .fieldFeed)
     }
 }

@@ -10,11 +10,32 @@ public struct FieldLines: Equatable, Sendable {
     struct Field: Equatable, Sendable {
         var name: Range<UInt32>
         var value: Range<UInt32>
+        var known = KnownField.other
     }
 
     /// The head as received, from its first byte to the last line end.
     let bytes: [UInt8]
     let fields: [Field]
+    private let present: KnownFields
+    private let repeated: KnownFields
+
+    init(bytes: [UInt8], fields: consuming [Field]) {
+        var present: KnownFields = []
+        var repeated: KnownFields = []
+        let span = bytes.span
+        for index in fields.indices {
+            let name = fields[index].name
+            let known = KnownField(span.extracting(Int(name.lowerBound)..<Int(name.upperBound)))
+            guard known != .other else { continue }
+            fields[index].known = known
+            if present.contains(KnownFields(known)) { repeated.insert(KnownFields(known)) }
+            present.insert(KnownFields(known))
+        }
+        self.bytes = bytes
+        self.fields = fields
+        self.present = present
+        self.repeated = repeated
+    }
 
     func slice(_ range: Range<UInt32>) -> ArraySlice<UInt8> {
         bytes[Int(range.lowerBound)..<Int(range.upperBound)]
@@ -26,6 +47,16 @@ public struct FieldLines: Equatable, Sendable {
 
     func matches(_ field: Field, _ name: String) -> Bool {
         field.name.count == name.utf8.count && slice(field.name).equalsIgnoringCase(name.utf8)
+    }
+
+    func has(_ known: KnownField) -> Bool { present.contains(KnownFields(known)) }
+
+    func isRepeated(_ known: KnownField) -> Bool { repeated.contains(KnownFields(known)) }
+
+    /// The value of the first line that is this field; nil without one.
+    func first(_ known: KnownField) -> ArraySlice<UInt8>? {
+        guard has(known) else { return nil }
+        return fields.first { $0.known == known }.map { slice($0.value) }
     }
 }
 
@@ -53,7 +84,7 @@ extension HTTPHead {
     ///
     /// - Complexity: linear in the number of fields, as all searches by name.
     public func values(of name: String) -> [String] {
-        lines(of: name).map { String(decoding: $0, as: UTF8.self) }
+        fieldLines.fields.filter { fieldLines.matches($0, name) }.map { fieldLines.text($0.value) }
     }
 
     /// The value of the first line with this name; nil without one.
@@ -71,37 +102,65 @@ extension HTTPHead {
     /// Empty elements are left out. A comma inside a quoted string separates as well, so this is for
     /// lists of tokens such as `Connection`.
     public func list(of name: String) -> [String] {
-        elements(of: name).filter { !$0.isEmpty }.map { String(decoding: $0, as: UTF8.self) }
+        elements { fieldLines.matches($0, name) }.filter { !$0.isEmpty }
+            .map { String(decoding: $0, as: UTF8.self) }
     }
 
     /// Whether such a list has this element, without regard to case.
     public func list(of name: String, contains element: String) -> Bool {
+        list(where: { fieldLines.matches($0, name) }, contains: element)
+    }
+
+    private func list(where isOfList: (FieldLines.Field) -> Bool, contains element: String) -> Bool
+    {
         fieldLines.fields.contains { field in
-            fieldLines.matches(field, name)
-                && fieldLines.slice(field.value).listContains(element.utf8)
+            isOfList(field)
+                && fieldLines.slice(field.value).span.listContains(element.utf8.span)
+        }
+    }
+
+    private func elements(where isOfList: (FieldLines.Field) -> Bool) -> [ArraySlice<UInt8>] {
+        var elements: [ArraySlice<UInt8>] = []
+        for field in fieldLines.fields where isOfList(field) {
+            var rest = fieldLines.slice(field.value)
+            while let comma = rest.firstIndex(of: .comma) {
+                elements.append(rest[..<comma].trimmed)
+                rest = rest[(comma + 1)...]
+            }
+            elements.append(rest.trimmed)
+        }
+        return elements
+    }
+}
+
+/// What the rules ask.
+extension HTTPHead {
+    func hasField(_ known: KnownField) -> Bool { fieldLines.has(known) }
+
+    func firstValue(of known: KnownField) -> String? {
+        fieldLines.first(known).map { String(decoding: $0, as: UTF8.self) }
+    }
+
+    func occurrence(of known: KnownField) -> FieldOccurrence {
+        if fieldLines.isRepeated(known) { return .repeated }
+        return fieldLines.first(known).map(FieldOccurrence.once) ?? .never
+    }
+
+    /// The bytes of the values of all lines that are this field.
+    func lines(of known: KnownField) -> [ArraySlice<UInt8>] {
+        guard hasField(known) else { return [] }
+        return fieldLines.fields.compactMap {
+            $0.known == known ? fieldLines.slice($0.value) : nil
         }
     }
 
     /// The elements of the list, empty ones too.
-    func elements(of name: String) -> [ArraySlice<UInt8>] {
-        lines(of: name).flatMap { line in
-            line.split(separator: .comma, omittingEmptySubsequences: false).map(\.trimmed)
-        }
+    func elements(of known: KnownField) -> [ArraySlice<UInt8>] {
+        hasField(known) ? elements { $0.known == known } : []
     }
 
-    /// The bytes of the values of all lines with this name.
-    func lines(of name: String) -> [ArraySlice<UInt8>] {
-        fieldLines.fields.filter { fieldLines.matches($0, name) }
-            .map { fieldLines.slice($0.value) }
-    }
-
-    func occurrence(of name: String) -> FieldOccurrence {
-        let fields = fieldLines.fields
-        guard let first = fields.firstIndex(where: { fieldLines.matches($0, name) }) else {
-            return .never
-        }
-        let isRepeated = fields[(first + 1)...].contains { fieldLines.matches($0, name) }
-        return isRepeated ? .repeated : .once(fieldLines.slice(fields[first].value))
+    func list(of known: KnownField, contains element: String) -> Bool {
+        hasField(known) && list(where: { $0.known == known }, contains: element)
     }
 }
 

@@ -67,11 +67,18 @@ public enum HTTPReply {
 
     /// The first line of a request or a response, the fields and the empty line.
     static func head(startLine: String, fields: [HeaderField]) -> [UInt8] {
-        var head = startLine + "\r\n"
-        for field in fields {
-            head += "\(field.name): \(field.value)\r\n"
-        }
-        head += "\r\n"
-        return Array(head.utf8)
+        var head = Array(startLine.utf8) + lineEnd
+        for field in fields { append(field, to: &head) }
+        head += lineEnd
+        return head
+    }
+
+    static let lineEnd: [UInt8] = [.carriageReturn, .lineFeed]
+
+    static func append(_ field: HeaderField, to head: inout [UInt8]) {
+        head += field.name.utf8
+        head += [.colon, .space]
+        head += field.value.utf8
+        head += lineEnd
     }
 }

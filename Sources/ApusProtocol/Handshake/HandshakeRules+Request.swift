@@ -7,19 +7,19 @@ extension HandshakeRules {
     ///
     /// CONNECT, which alone has another form, is not a method of an origin server.
     static func target(_ head: RequestHead) -> HandshakeViolation? {
-        if head.methodBytes.elementsEqual("CONNECT".utf8) { return .methodNotAllowed }
+        if head.methodBytes.span.equals("CONNECT") { return .methodNotAllowed }
         switch RequestTarget(head.targetBytes) {
         case .path: return nil
         case .uri(let authority, _): return isHost(authority) ? nil : .malformedTarget
         case .asterisk:
-            return head.methodBytes.elementsEqual("OPTIONS".utf8) ? nil : .malformedTarget
+            return head.methodBytes.span.equals("OPTIONS") ? nil : .malformedTarget
         case .malformed: return .malformedTarget
         }
     }
 
     /// (2) Host is there once and names a host, RFC 9112 §3.2.
     static func host(_ head: RequestHead) -> HandshakeViolation? {
-        switch head.occurrence(of: "Host") {
+        switch head.occurrence(of: .host) {
         case .never: .hostMissing
         case .repeated: .hostRepeated
         case .once(let host): isHost(host) ? nil : .hostInvalid
@@ -36,7 +36,7 @@ extension HandshakeRules {
 
     /// Of what a client may expect there is one thing, RFC 9110 §10.1.1.
     static func expectation(_ head: RequestHead) -> HandshakeViolation? {
-        head.elements(of: "Expect").allSatisfy {
+        head.elements(of: .expect).allSatisfy {
             $0.isEmpty || $0.equalsIgnoringCase("100-continue".utf8)
         } ? nil : .expectationUnknown
     }
@@ -55,10 +55,8 @@ extension HandshakeRules {
             else { return false }
             rest = bytes[(end + 1)...]
         } else {
-            let name = bytes.prefix { $0 != .colon }
-            guard !name.isEmpty, name.allSatisfy(isNameCharacter), isPercentEncoded(name) else {
-                return false
-            }
+            let name = bytes.prefix { $0.isNameCharacter }
+            guard !name.isEmpty, isPercentEncoded(name) else { return false }
             rest = bytes[name.endIndex...]
         }
         guard let colon = rest.first else { return true }
@@ -68,17 +66,9 @@ extension HandshakeRules {
         return port.reduce(0) { $0 * 10 + Int($1 - 0x30) } <= 65_535
     }
 
-    /// `reg-name` without the comma; `%` is looked at by itself.
-    private static func isNameCharacter(_ byte: UInt8) -> Bool {
-        switch byte {
-        case UInt8(ascii: "a")...UInt8(ascii: "z"), UInt8(ascii: "A")...UInt8(ascii: "Z"): true
-        case UInt8(ascii: "0")...UInt8(ascii: "9"): true
-        default: "-._~!$&'()*+;=%".utf8.contains(byte)
-        }
-    }
-
     private static func isPercentEncoded(_ name: ArraySlice<UInt8>) -> Bool {
-        name.indices.allSatisfy { index in
+        guard name.contains(.percent) else { return true }
+        return name.indices.allSatisfy { index in
             guard name[index] == UInt8(ascii: "%") else { return true }
             let digits = name[(index + 1)...].prefix(2)
             return digits.count == 2 && digits.allSatisfy(\.isHexDigit)
@@ -110,15 +100,15 @@ extension RequestHead {
     }
 
     /// Whether the client waits with the body until it is told to send it, RFC 9110 §10.1.1.
-    public var expectsContinue: Bool { list(of: "Expect", contains: "100-continue") }
+    public var expectsContinue: Bool { list(of: .expect, contains: "100-continue") }
 
     /// Whether the client may send another request behind this one, RFC 9112 §9.3.
-    public var isPersistent: Bool { !list(of: "Connection", contains: "close") }
+    public var isPersistent: Bool { !list(of: .connection, contains: "close") }
 
     /// The body's framing, or why two readers could disagree about it.
     var bodyFraming: Result<RequestBody, HandshakeViolation> {
-        let codings = elements(of: "Transfer-Encoding")
-        switch (occurrence(of: "Content-Length"), codings.last) {
+        let codings = elements(of: .transferEncoding)
+        switch (occurrence(of: .contentLength), codings.last) {
         case (.never, nil): return .success(.none)
         case (.repeated, nil): return .failure(.contentLengthRepeated)
         case (.once(let length), nil):

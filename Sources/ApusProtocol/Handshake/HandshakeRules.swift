@@ -23,9 +23,8 @@ enum HandshakeRules {
         }
         let violation =
             method(head) ?? upgrade(head) ?? connection(head) ?? noBody(head)
-            ?? version(head) ?? key(head) ?? origin(head)
-        if let violation { return .broken(violation) }
-        return offers(head)
+            ?? version(head) ?? key(head) ?? origin(head) ?? protocols(head) ?? extensions(head)
+        return violation.map(Verdict.broken) ?? .upgrade(UpgradeRequest(head: head))
     }
 
     /// Whether the request is a handshake, to be judged as one, or any other request.
@@ -33,13 +32,13 @@ enum HandshakeRules {
     /// It is one if it has an Upgrade field, whatever that lists, or a Sec-WebSocket-Key or -Version,
     /// which no other request has: a proxy that drops the hop-by-hop fields leaves those standing.
     static func isHandshake(_ head: RequestHead) -> Bool {
-        head.hasField("Upgrade") || head.hasField("Sec-WebSocket-Key")
-            || head.hasField("Sec-WebSocket-Version")
+        head.hasField(.upgrade) || head.hasField(.key)
+            || head.hasField(.version)
     }
 
     /// (1) The method is GET; the HTTP version was checked with the request line.
     static func method(_ head: RequestHead) -> HandshakeViolation? {
-        head.methodBytes.elementsEqual("GET".utf8) ? nil : .methodNotAllowed
+        head.methodBytes.span.equals("GET") ? nil : .methodNotAllowed
     }
 
     /// (3) Upgrade lists `websocket` without regard to case; other protocols may stand beside it.
@@ -47,36 +46,36 @@ enum HandshakeRules {
     /// RFC 9110 §7.8 would let us ignore an offer of `h2c` alone. It is refused: h2c passes through
     /// proxies to reach what they guard.
     static func upgrade(_ head: RequestHead) -> HandshakeViolation? {
-        guard head.hasField("Upgrade") else { return .upgradeMissing }
-        return head.list(of: "Upgrade", contains: "websocket") ? nil : .upgradeNotWebSocket
+        guard head.hasField(.upgrade) else { return .upgradeMissing }
+        return head.list(of: .upgrade, contains: "websocket") ? nil : .upgradeNotWebSocket
     }
 
     /// (4) Connection lists `Upgrade` without regard to case, and not `close`.
     static func connection(_ head: RequestHead) -> HandshakeViolation? {
-        guard head.list(of: "Connection", contains: "upgrade") else { return .connectionNotUpgrade }
-        return head.list(of: "Connection", contains: "close") ? .connectionCloses : nil
+        guard head.list(of: .connection, contains: "upgrade") else { return .connectionNotUpgrade }
+        return head.list(of: .connection, contains: "close") ? .connectionCloses : nil
     }
 
     /// A handshake has no body, so neither field that announces one.
     ///
     /// The bytes behind the head are frames to us and could be a body to a proxy.
     static func noBody(_ head: RequestHead) -> HandshakeViolation? {
-        let announcesBody = head.hasField("Content-Length") || head.hasField("Transfer-Encoding")
+        let announcesBody = head.hasField(.contentLength) || head.hasField(.transferEncoding)
         return announcesBody ? .bodyOnUpgrade : nil
     }
 
     /// (6) Sec-WebSocket-Version is there once and is 13, written so; others get 426 (§4.4).
     static func version(_ head: RequestHead) -> HandshakeViolation? {
-        switch head.occurrence(of: "Sec-WebSocket-Version") {
+        switch head.occurrence(of: .version) {
         case .never: .versionMissing
         case .repeated: .versionRepeated
-        case .once(let version): version.elementsEqual("13".utf8) ? nil : .versionNotSupported
+        case .once(let version): version.span.equals("13") ? nil : .versionNotSupported
         }
     }
 
     /// (5) Sec-WebSocket-Key is there once (§11.3.1) and is the base64 of 16 bytes.
     static func key(_ head: RequestHead) -> HandshakeViolation? {
-        switch head.occurrence(of: "Sec-WebSocket-Key") {
+        switch head.occurrence(of: .key) {
         case .never: .keyMissing
         case .repeated: .keyRepeated
         case .once(let key): AcceptKey.isValid(key.span) ? nil : .keyInvalid
@@ -85,48 +84,23 @@ enum HandshakeRules {
 
     /// (7) There is at most one Origin; whether it is welcome is for the application to say.
     static func origin(_ head: RequestHead) -> HandshakeViolation? {
-        switch head.occurrence(of: "Origin") {
-        case .never, .once: nil
-        case .repeated: .originRepeated
-        }
-    }
-
-    /// (8) and (9) The offers of subprotocols and extensions, if there are any, are well formed.
-    private static func offers(_ head: RequestHead) -> Verdict {
-        switch (protocols(head), extensions(head)) {
-        case (.failure(let violation), _), (_, .failure(let violation)): .broken(violation)
-        case (.success(let protocols), .success(let extensions)):
-            .upgrade(
-                UpgradeRequest(
-                    head: head,
-                    requestedProtocols: protocols,
-                    requestedExtensions: extensions
-                )
-            )
-        }
+        head.fieldLines.isRepeated(.origin) ? .originRepeated : nil
     }
 
     /// (8) Sec-WebSocket-Protocol is a list of tokens that are all different (§4.1 (10)).
     ///
     /// Empty elements are refused as well.
-    static func protocols(_ head: RequestHead) -> Result<[String], HandshakeViolation> {
-        let elements = head.elements(of: "Sec-WebSocket-Protocol")
-        guard elements.allSatisfy(\.isToken) else { return .failure(.protocolsMalformed) }
-        guard Set(elements).count == elements.count else { return .failure(.protocolRepeated) }
-        return .success(elements.map { String(decoding: $0, as: UTF8.self) })
+    static func protocols(_ head: RequestHead) -> HandshakeViolation? {
+        guard head.hasField(.protocols) else { return nil }
+        let elements = head.elements(of: .protocols)
+        guard elements.allSatisfy(\.isToken) else { return .protocolsMalformed }
+        let areDifferent = elements.count == 1 || Set(elements).count == elements.count
+        return areDifferent ? nil : .protocolRepeated
     }
 
     /// (9) Sec-WebSocket-Extensions follows the grammar of §9.1, which says to fail otherwise.
-    static func extensions(
-        _ head: RequestHead
-    ) -> Result<[RequestedExtension], HandshakeViolation> {
-        var offers: [RequestedExtension] = []
-        for line in head.lines(of: "Sec-WebSocket-Extensions") {
-            guard let offer = ExtensionParser.offers(in: line) else {
-                return .failure(.extensionsMalformed)
-            }
-            offers += offer
-        }
-        return .success(offers)
+    static func extensions(_ head: RequestHead) -> HandshakeViolation? {
+        let areWellFormed = head.lines(of: .extensions).allSatisfy(ExtensionParser.isWellFormed)
+        return areWellFormed ? nil : .extensionsMalformed
     }
 }

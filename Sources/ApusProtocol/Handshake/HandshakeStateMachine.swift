@@ -12,8 +12,6 @@ public struct HandshakeStateMachine: ~Copyable {
     private struct Reading {
         var parser: RequestHeadParser
         var bytes: [UInt8] = []
-
-        var head: RequestHead { parser.head(bytes: bytes) }
     }
 
     /// What came so far; nil once it is decided.
@@ -42,8 +40,8 @@ public struct HandshakeStateMachine: ~Copyable {
             return .needMoreBytes
         case .complete(let consumed):
             reading?.bytes.append(bytes.extracting(first: consumed))
-            guard let head = reading?.head else { return .needMoreBytes }
-            reading = nil
+            guard var done = reading.take() else { return .needMoreBytes }
+            let head = done.parser.takeHead(bytes: done.bytes)
             isHandshake = HandshakeRules.isHandshake(head)
             return switch HandshakeRules.judge(head) {
             case .ordinary: .request(head, consumed: consumed)

@@ -48,11 +48,11 @@ public struct RemoteAddresses: Hashable, Sendable {
             switch field {
             case .ignored: []
             case .xForwardedFor:
-                head.elements(of: "X-Forwarded-For").filter { !$0.isEmpty }.map(
+                head.elements(of: .xForwardedFor).filter { !$0.isEmpty }.map(
                     ForwardedNode.listed
                 )
             case .forwarded:
-                head.lines(of: "Forwarded").flatMap(ForwardedNode.nodes(in:))
+                head.lines(of: .forwarded).flatMap(ForwardedNode.nodes(in:))
             }
         let start = nodes.lastIndex(of: nil).map { $0 + 1 } ?? 0
         all = nodes[start...].compactMap(\.self) + transport

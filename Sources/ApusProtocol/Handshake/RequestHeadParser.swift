@@ -1,10 +1,10 @@
 // This source file is part of the Apus project
 // SPDX-License-Identifier: Apache-2.0
 
-/// Reads a request head byte by byte and notes where its parts lie.
+/// Reads a request head and notes where its parts lie.
 ///
-/// Every byte is looked at once, whatever the pieces it comes in, and the first one that no request
-/// could have at its place ends the reading. It keeps positions only; the caller keeps the bytes.
+/// Like a ``FieldLineParser``, it reads a line that came whole in one go, and any other one byte by
+/// byte. It keeps positions only; the caller keeps the bytes.
 struct RequestHeadParser {
     /// What the next byte belongs to.
     private enum State {
@@ -28,9 +28,9 @@ struct RequestHeadParser {
     }
 
     /// The head, once it is complete; `bytes` are all that the parser was given up to its end.
-    func head(bytes: [UInt8]) -> RequestHead {
+    mutating func takeHead(bytes: [UInt8]) -> RequestHead {
         RequestHead(
-            fieldLines: FieldLines(bytes: bytes, fields: lines.fields),
+            fieldLines: lines.takeLines(of: bytes),
             methodRange: method,
             targetRange: target
         )
@@ -38,7 +38,8 @@ struct RequestHeadParser {
 
     /// Reads the next piece, not beyond the end of the head.
     mutating func read(_ bytes: Span<UInt8>) -> HeadProgress<HandshakeViolation> {
-        var index = 0
+        var index = state == .start ? readWholeLine(bytes) : 0
+        lines.position += index
         while state != .fields, index < bytes.count {
             guard position < limits.headByteCountMax else { return .broken(.headTooLong) }
             if let violation = read(bytes[index]) { return .broken(violation) }
@@ -51,6 +52,26 @@ struct RequestHeadParser {
         case .complete(let consumed): .complete(consumed: consumed)
         case .broken(let violation): .broken(HandshakeViolation(violation))
         }
+    }
+
+    /// Reads a request line that lies whole in the piece and breaks no rule; returns its byte count.
+    ///
+    /// 0 for any other: the states judge it.
+    private mutating func readWholeLine(_ bytes: Span<UInt8>) -> Int {
+        let methodEnd = bytes.endOfToken(from: 0, to: bytes.count)
+        var targetEnd = methodEnd + 1
+        while targetEnd < bytes.count, bytes[targetEnd].isTargetCharacter { targetEnd += 1 }
+        let rest: StaticString = " HTTP/1.1\r\n"
+        let end = targetEnd + rest.utf8CodeUnitCount
+        guard 1...Self.methodByteCountMax ~= methodEnd, targetEnd > methodEnd + 1,
+            targetEnd - methodEnd - 1 <= limits.targetByteCountMax,
+            end <= min(bytes.count, limits.headByteCountMax), bytes[methodEnd] == .space,
+            bytes.extracting(targetEnd..<end).equals(rest)
+        else { return 0 }
+        method = FieldLineParser.range(0..<methodEnd)
+        target = FieldLineParser.range(methodEnd + 1..<targetEnd)
+        state = .fields
+        return end
     }
 
     private var limits: HandshakeLimits { lines.limits }
@@ -108,7 +129,7 @@ struct RequestHeadParser {
             start = position + 1
             return proceed(to: .version)
         }
-        guard byte > 0x20 && byte < 0x7F && byte != .numberSign else { return .malformedTarget }
+        guard byte.isTargetCharacter else { return .malformedTarget }
         return position - start < limits.targetByteCountMax ? nil : .targetTooLong
     }
 

@@ -17,7 +17,7 @@ enum RequestTarget {
     init(_ bytes: ArraySlice<UInt8>) {
         if bytes.first == .slash {
             self = .path(bytes)
-        } else if bytes.elementsEqual("*".utf8) {
+        } else if bytes.span.equals("*") {
             self = .asterisk
         } else {
             let scheme = bytes.prefix { $0 != .colon }
@@ -42,7 +42,7 @@ extension RequestHead {
         if case .uri(let authority, _) = RequestTarget(targetBytes) {
             return String(decoding: authority, as: UTF8.self)
         }
-        return firstValue(of: "Host") ?? ""
+        return firstValue(of: .host) ?? ""
     }
 
     /// The path of the target, from its first slash on, neither decoded nor normalised.

@@ -16,11 +16,18 @@ public struct RequestedExtension: Hashable, Sendable {
     public let name: String
 
     /// The parameters in the order offered; a name may occur twice.
-    public let parameters: [Parameter]
+    public internal(set) var parameters: [Parameter]
 }
 
 /// Reads the offers of one field line from left to right, never going back.
 struct ExtensionParser {
+    /// What is found, in the order of the line.
+    private enum Part {
+        case offer(ArraySlice<UInt8>)
+        /// Of the offer before it; the value is as it stands between quotes, if it has any.
+        case parameter(ArraySlice<UInt8>, ArraySlice<UInt8>?)
+    }
+
     private let line: ArraySlice<UInt8>
     private var index: Int
 
@@ -29,54 +36,73 @@ struct ExtensionParser {
         index = line.startIndex
     }
 
-    /// The offers of a line; nil unless every one is well formed.
-    static func offers(in line: ArraySlice<UInt8>) -> [RequestedExtension]? {
+    /// Whether every offer of the line is well formed.
+    static func isWellFormed(_ line: ArraySlice<UInt8>) -> Bool {
+        var parser = ExtensionParser(line)
+        return parser.read { _ in }
+    }
+
+    /// The offers of a line that is well formed.
+    static func offers(in line: ArraySlice<UInt8>) -> [RequestedExtension] {
         var parser = ExtensionParser(line)
         var offers: [RequestedExtension] = []
-        repeat {
-            guard let offer = parser.readOffer() else { return nil }
-            offers.append(offer)
-        } while parser.skip(.comma)
-        return parser.index == line.endIndex ? offers : nil
-    }
-
-    private mutating func readOffer() -> RequestedExtension? {
-        guard let name = readToken() else { return nil }
-        var parameters: [RequestedExtension.Parameter] = []
-        while skip(.semicolon) {
-            guard let name = readToken() else { return nil }
-            var value: String?
-            if skip(.equals) {
-                value = readValue()
-                guard value != nil else { return nil }
+        _ = parser.read { part in
+            switch part {
+            case .offer(let name):
+                offers.append(RequestedExtension(name: text(name), parameters: []))
+            case .parameter(let name, let value):
+                offers[offers.count - 1].parameters.append(
+                    RequestedExtension.Parameter(name: text(name), value: value.map(text))
+                )
             }
-            parameters.append(RequestedExtension.Parameter(name: name, value: value))
         }
-        return RequestedExtension(name: name, parameters: parameters)
+        return offers
     }
 
-    private mutating func readToken() -> String? {
+    /// What a token says, or what stands between quotes.
+    private static func text(_ bytes: ArraySlice<UInt8>) -> String {
+        String(decoding: bytes.filter { $0 != .backslash }, as: UTF8.self)
+    }
+
+    /// Tells the parts of the line; returns whether it is well formed up to its end.
+    private mutating func read(_ found: (Part) -> Void) -> Bool {
+        repeat {
+            guard let name = readToken() else { return false }
+            found(.offer(name))
+            while skip(.semicolon) {
+                guard let name = readToken() else { return false }
+                guard skip(.equals) else {
+                    found(.parameter(name, nil))
+                    continue
+                }
+                guard let value = readValue() else { return false }
+                found(.parameter(name, value))
+            }
+        } while skip(.comma)
+        return index == line.endIndex
+    }
+
+    private mutating func readToken() -> ArraySlice<UInt8>? {
         skipWhitespace()
-        let token = line[index...].prefix(while: \.isTokenCharacter)
-        index = token.endIndex
-        return token.isEmpty ? nil : String(decoding: token, as: UTF8.self)
+        let start = index
+        while index < line.endIndex, line[index].isTokenCharacter { index += 1 }
+        return start < index ? line[start..<index] : nil
     }
 
     /// A token, or a quoted string that is a token once its quotes and backslashes are gone.
-    private mutating func readValue() -> String? {
+    private mutating func readValue() -> ArraySlice<UInt8>? {
         skipWhitespace()
         guard index < line.endIndex, line[index] == .quote else { return readToken() }
         index += 1
-        var value: [UInt8] = []
+        let start = index
         while index < line.endIndex, line[index] != .quote {
             if line[index] == .backslash { index += 1 }
             guard index < line.endIndex, line[index].isTokenCharacter else { return nil }
-            value.append(line[index])
             index += 1
         }
-        guard index < line.endIndex, !value.isEmpty else { return nil }
+        guard index < line.endIndex, start < index else { return nil }
         index += 1
-        return String(decoding: value, as: UTF8.self)
+        return line[start..<(index - 1)]
     }
 
     /// Goes past a separator and the white space around it; false where there is none.

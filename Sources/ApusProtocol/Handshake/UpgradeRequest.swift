@@ -11,19 +11,23 @@ public struct UpgradeRequest: Equatable, Sendable {
     public let head: RequestHead
 
     /// The subprotocols in the client's order of preference and in its case; all different.
-    public let requestedProtocols: [String]
+    public var requestedProtocols: [String] {
+        head.elements(of: .protocols).map { String(decoding: $0, as: UTF8.self) }
+    }
 
     /// The extensions in the client's order of preference.
-    public let requestedExtensions: [RequestedExtension]
+    public var requestedExtensions: [RequestedExtension] {
+        head.lines(of: .extensions).flatMap(ExtensionParser.offers)
+    }
 
     /// The value of Sec-WebSocket-Key: 24 characters of base64.
-    public var key: String { head.firstValue(of: "Sec-WebSocket-Key") ?? "" }
+    public var key: String { head.firstValue(of: .key) ?? "" }
 
     /// Host and port as the client wrote them.
     public var host: String { head.host }
 
     /// The value of Origin; browsers always send one, others need not, RFC 6455 §10.2.
-    public var origin: String? { head.firstValue(of: "Origin") }
+    public var origin: String? { head.firstValue(of: .origin) }
 
     /// The pairs of the Cookie fields, read at each call.
     public var cookies: [Cookie] { head.cookies }
@@ -46,37 +50,49 @@ public struct UpgradeRequest: Equatable, Sendable {
         cookies: [SetCookie] = [],
         fields: [HeaderField] = []
     ) throws(HandshakeError) -> [UInt8] {
-        var own = [
-            HeaderField("Upgrade", "websocket"),
-            HeaderField("Connection", "Upgrade"),
-            HeaderField("Sec-WebSocket-Accept", accept),
-        ]
+        guard let key = head.fieldLines.first(.key) else {
+            preconditionFailure("a handshake without a key")
+        }
+        var response: [UInt8] = []
+        response.reserveCapacity(256)
+        response += Self.beginning
+        response += AcceptKey.accept(for: key.span).utf8
+        response += HTTPReply.lineEnd
         if let selection {
             guard let offer = offer(of: selection) else { throw .protocolNotOffered(selection) }
-            own.append(HeaderField("Sec-WebSocket-Protocol", offer))
+            HTTPReply.append(HeaderField("Sec-WebSocket-Protocol", offer), to: &response)
         }
         for (index, cookie) in cookies.enumerated() {
             guard !cookies[..<index].contains(where: cookie.isSameCookie) else {
                 throw .cookieRepeated(cookie.name)
             }
-            own.append(cookie.field)
+            HTTPReply.append(cookie.field, to: &response)
         }
         for field in fields {
             try field.check(isReserved: Self.isReserved)
+            HTTPReply.append(field, to: &response)
         }
-        return HTTPReply.head(status: 101, fields: own + fields)
+        response += HTTPReply.lineEnd
+        return response
     }
 
-    private var accept: String {
-        head.lines(of: "Sec-WebSocket-Key").first.map { AcceptKey.accept(for: $0.span) } ?? ""
-    }
+    /// What all responses have in common, up to the proof that we speak WebSocket.
+    private static let beginning = Array(
+        """
+        HTTP/1.1 101 Switching Protocols\r
+        Upgrade: websocket\r
+        Connection: Upgrade\r
+        Sec-WebSocket-Accept:\u{20}
+        """.utf8
+    )
 
     /// The client's spelling of a subprotocol, the very same one where it offers several; nil where
     /// it offers none that differs in case alone.
     package func offer(of selection: String) -> String? {
-        if requestedProtocols.contains(selection) { return selection }
-        let bytes = Array(selection.utf8)
-        return requestedProtocols.first { bytes.equalsIgnoringCase($0.utf8) }
+        let offers = head.elements(of: .protocols)
+        if offers.contains(where: { $0.elementsEqual(selection.utf8) }) { return selection }
+        return offers.first { $0.span.equalsIgnoringCase(selection.utf8.span) }
+            .map { String(decoding: $0, as: UTF8.self) }
     }
 
     /// Fields that say how the connection goes on.
