@@ -98,6 +98,25 @@ struct `Field lines` {
         #expect(!head.hasField("Hos"))
     }
 
+    @Test(arguments: ["Upgrads", "Sec-WebSocket-Kez", "Sec-WebSocket-Versiom", "Upgradex"])
+    func `a name that is nearly a known one is another`(name: String) throws {
+        let head = try ordinaryHead(HeadDraft.ordinary.adding("\(name): websocket"))
+        #expect(head.firstValue(of: name) == "websocket")
+        #expect(!head.hasField("Upgrade"))
+    }
+
+    @Test func `known names are known in every case and piece`() {
+        let draft = HeadDraft(
+            requestLine: "GET / HTTP/1.1",
+            fields: [
+                "hOST: a", "uPGRADE:\twebsocket", "CONNECTION: a\tb, upgrade",
+                "sec-websocket-KEY: dGhlIHNhbXBsZSBub25jZQ==", "SEC-WEBSOCKET-version: 13",
+            ]
+        )
+        let action = sendHeadInEveryWay(draft.bytes)
+        #expect(HandshakeOutcome(action) == .upgrade)
+    }
+
     @Test func `list runs over all lines of a name without empty elements`() throws {
         let head = try ordinaryHead(
             HeadDraft.ordinary.adding("Via: a ,, b\t,", "Vias: x", "via: ,C", "Via:")
