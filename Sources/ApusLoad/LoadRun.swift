@@ -16,6 +16,12 @@ protocol LoadObserver: AnyObject {
     /// Asked every few milliseconds after `allConnected`, until it is known.
     func startTime() -> UInt64?
 
+    /// Whether connections may be closed by now, since nobody wants to look at the server any more
+    /// as it is with all of them.
+    ///
+    /// Asked every few milliseconds after the end of the measured time, until it is so.
+    func mayClose() -> Bool
+
     /// Whether the run is to end now, with what was measured so far.
     ///
     /// Asked a few times a second, also while connections are being opened.

@@ -104,6 +104,20 @@ import Testing
         #expect(sampler.usage?.processorTime?.elapsedNanoseconds == 2000)
     }
 
+    @Test func `has used its time in the measured time, however late it is looked at`() {
+        var sampler = ServerSampler(ProcessTree(root: apus_process_number()))
+        sampler.look(at: 1200, in: 1000..<5000)
+        sampler.look(at: 9000, in: 1000..<5000)
+        #expect(sampler.usage?.processorTime?.elapsedNanoseconds == 3800)
+    }
+
+    @Test func `has no processor time where it was not looked at before the end`() {
+        var sampler = ServerSampler(ProcessTree(root: apus_process_number()))
+        sampler.look(at: 9000, in: 1000..<5000)
+        #expect(sampler.usage != nil)
+        #expect(sampler.usage?.processorTime == nil)
+    }
+
     @Test func `has memory alone when nothing was measured`() throws {
         var sampler = ServerSampler(ProcessTree(root: apus_process_number()))
         sampler.connecting()

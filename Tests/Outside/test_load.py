@@ -192,6 +192,38 @@ def test_server_sample_has_processes_that_start_during_the_run():
     assert result["server"]["cpu_seconds"] > 0.33
 
 
+def test_connections_stay_until_the_server_was_looked_at():
+    """The process that looks at it is held up; those that make the load wait for it."""
+    open_now = set()
+
+    async def echo(peer, connection):
+        open_now.add(connection)
+        await Peer.echo(peer, connection)
+        open_now.remove(connection)
+
+    with Peer(echo) as peer:
+        process = start(
+            peer.url, "--connections", "6", "--processes", "3", "--duration", "500ms",
+            "--warm-up", "0", "--server-pid", str(os.getpid()), "--json",
+        )  # fmt: skip
+        try:
+            wait_until(lambda: peer.received > 100, 10, lambda: "nothing is sent")
+            process.send_signal(signal.SIGSTOP)
+            # Once nothing has come for a while the measured time is over.
+            before = -1
+            while peer.received > before:
+                before = peer.received
+                time.sleep(0.3)
+            held = len(open_now)
+            process.send_signal(signal.SIGCONT)
+            output, errors = process.communicate(timeout=20)
+        finally:
+            process.kill()
+            process.wait()
+    assert (held, errors, process.returncode) == (6, "", 0)
+    assert json.loads(output)["server"]["rss_bytes"] > 0
+
+
 def test_connections_are_opened_at_the_rate_that_was_asked_for():
     times = []
 

@@ -23,7 +23,7 @@ extension LoadEngine {
         case .running:
             if now >= beginning { run(isTick) }
         case .settling:
-            if isTick, isSettled || now >= phaseEnd { beginClosing() }
+            if isTick, mayClose, isSettled || now >= phaseEnd { beginClosing() }
         case .closing:
             if liveCount == 0 || now >= phaseEnd { phase = .over }
         case .over:
@@ -123,6 +123,9 @@ extension LoadEngine {
         }
         if plan.mode == .fanout { publishLast() }
     }
+
+    /// Nobody waits for a process that has no connections.
+    private var mayClose: Bool { openCount == 0 || observer.mayClose() }
 
     private var isSettled: Bool {
         if plan.mode == .churn { return liveCount == 0 }

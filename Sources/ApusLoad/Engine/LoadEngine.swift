@@ -185,7 +185,8 @@ struct LoadEngine: ~Copyable {
     /// Until what comes next by the clock.
     private var waitNanosecondsMax: UInt64 {
         guard table.dirtyCount == 0 else { return 0 }
-        var next = min(nextProgress, phaseEnd)
+        // Only closing ends by the clock alone; what is awaited else is looked for at each tick.
+        var next = phase == .closing ? min(nextProgress, phaseEnd) : nextProgress
         if let pacer, phase == .running { next = min(next, max(pacer.next, beginning)) }
         if let connectPacer, !unopened.isEmpty { next = min(next, connectPacer.next) }
         if phase == .running {

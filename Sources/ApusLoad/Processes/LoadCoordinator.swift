@@ -38,6 +38,8 @@ final class LoadCoordinator {
     private var measured: Range<UInt64>?
     private var isInterrupted = false
     private var isEnding = false
+    /// The processes know that they may close their connections.
+    private var isClosing = false
 
     init(plan: LoadPlan, processes: Int, serverNumber: Int32?) {
         self.plan = plan
@@ -110,8 +112,9 @@ final class LoadCoordinator {
             }
         }
         if let measured {
-            runDelay.look(at: now, in: measured)
             server?.look(at: now, in: measured)
+            runDelay.look(at: now, in: measured)
+            if !isClosing, now >= measured.upperBound { close() }
         }
         if let lastDeadline, now >= lastDeadline {
             throw CommandFailure(
@@ -150,8 +153,14 @@ final class LoadCoordinator {
 
     private func endLooking() {
         let now = apus_clock_monotonic()
-        runDelay.end(at: now)
         server?.end(at: now)
+        runDelay.end(at: now)
+    }
+
+    /// The server was looked at with all connections open, and they may go.
+    private func close() {
+        isClosing = true
+        for process in processes where process.report == nil { process.tell(.close) }
     }
 
     private func end() {

@@ -15,6 +15,7 @@ final class LoadProcess: LoadObserver {
     private let output = PipeEnd(descriptor: STDOUT_FILENO)
     private var lines = LineBuffer()
     private var start: UInt64?
+    private var isToClose = false
     private var isEnded = false
 
     static func main() {
@@ -46,6 +47,11 @@ final class LoadProcess: LoadObserver {
         return start
     }
 
+    func mayClose() -> Bool {
+        obey()
+        return isToClose || isEnded
+    }
+
     func isToEnd() -> Bool {
         obey()
         return isEnded
@@ -56,6 +62,7 @@ final class LoadProcess: LoadObserver {
         while !isEnded, lines.hasLine || input.isReadable() {
             switch nextInstruction() {
             case .start(let time): start = time
+            case .close: isToClose = true
             case .end, .carryOut, nil: isEnded = true
             }
         }

@@ -16,6 +16,8 @@ enum Instruction: Codable {
     case carryOut(LoadPlan)
     /// When the warm-up begins, by `CLOCK_MONOTONIC` in nanoseconds.
     case start(at: UInt64)
+    /// Close the connections, once what is under way has come.
+    case close
     /// End now, with what was measured so far.
     case end
 }

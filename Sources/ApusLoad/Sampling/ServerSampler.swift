@@ -6,7 +6,7 @@ struct ServerUsage: Equatable {
     struct ProcessorTime: Equatable {
         /// On processors, of the whole tree.
         var nanoseconds: UInt64
-        /// Between the two looks.
+        /// In which they were used: between the two looks, as far as that was measured.
         var elapsedNanoseconds: UInt64
         /// The part of the time that the busiest thread was on a processor.
         var busiestThread: Double
@@ -20,7 +20,7 @@ struct ServerUsage: Equatable {
         }
     }
 
-    /// Nil where the run ended before its measured time began.
+    /// Nil where the run ended before its measured time began, or was not looked at in it.
     var processorTime: ProcessorTime?
     var memoryBefore: ProcessTree.Memory
     /// At the end; unless that came early, with all connections still open.
@@ -32,6 +32,7 @@ struct ServerSampler {
     private let tree: ProcessTree
     private var memoryBefore = ProcessTree.Memory()
     private var begin: (time: UInt64, cpu: [String: UInt64])?
+    private var measuredTo: UInt64 = .max
     private(set) var usage: ServerUsage?
 
     init(_ tree: ProcessTree) {
@@ -51,7 +52,8 @@ struct ServerSampler {
 
     mutating func look(at now: UInt64, in measured: Range<UInt64>) {
         guard let due = due(in: measured), now >= due else { return }
-        if begin == nil {
+        measuredTo = measured.upperBound
+        if begin == nil, now < measuredTo {
             begin = (now, tree.cpuOfThreads)
         } else {
             end(at: now)
@@ -72,7 +74,9 @@ struct ServerSampler {
         guard let begin else { return nil }
         // Threads that came in between have used nothing before; those that went are not known.
         let used = tree.cpuOfThreads.map { $1 - min($1, begin.cpu[$0] ?? 0) }
-        let elapsed = max(1, now - begin.time)
+        // Behind the measured time nothing is sent any more. A look that comes later finds no more
+        // than was used until then, and must not spread it over the pause.
+        let elapsed = max(1, min(now, measuredTo) - begin.time)
         return ServerUsage.ProcessorTime(
             nanoseconds: used.reduce(0, +),
             elapsedNanoseconds: elapsed,
