@@ -1,8 +1,13 @@
 # This source file is part of the Apus project
 # SPDX-License-Identifier: Apache-2.0
 
-"""What idle connections take of a server's memory: fresh servers, one after the other."""
+"""What idle connections take of a server's memory: fresh servers, one after the other.
 
+The base is a server that has served one connection: its code for handshakes and messages, and pools
+that it makes once, are in memory by then and are not counted as the connections'.
+"""
+
+import itertools
 import time
 
 from bench import Skip
@@ -26,20 +31,31 @@ def settled(server):
 
 
 def measure(point, peers, binary, cores, options):
-    """A row for each server and number of connections, and who failed, with a sentence."""
+    """Rows for each server: fresh, with one connection served, and with more and more of them open;
+    and who failed, with a sentence."""
     rows, failures = [], {}
     for peer in peers:
-        clients, connections, server = [], 0, None
+        clients, server = [], None
+
+        def connect(count):
+            clients.append(Client(binary, server, point, cores[1], options.realtime, count))
+            clients[-1].wait_until_ready()
+
+        def look(served, connections):
+            rss, pss = settled(server)
+            rows.append({"server": peer.name, "served": served, "connections": connections,
+                         "rss": rss, "pss": pss})
+
         try:
             server = Server(peer, peer.idle_command or peer.command, cores[0], options.realtime)
-            for step in [0, *STEPS]:
-                connections += step
-                if step > 0:
-                    clients.append(Client(binary, server, point, cores[1], options.realtime, step))
-                    clients[-1].wait_until_ready()
-                rss, pss = settled(server)
-                rows.append({"server": peer.name, "connections": connections,
-                             "rss": rss, "pss": pss})
+            look(0, 0)
+            connect(1)
+            clients[0].window("echo", 1)
+            clients.pop().stop()
+            look(1, 0)
+            for connections, step in zip(itertools.accumulate(STEPS), STEPS):
+                connect(step)
+                look(1, connections)
         except (Failure, Skip) as failure:
             failures[peer.name] = str(failure)
         finally:
@@ -50,10 +66,11 @@ def measure(point, peers, binary, cores, options):
     return [row for row in rows if row["server"] not in failures], failures
 
 
-def per_connection(rows, server, key="rss", first=0):
-    """Bytes for each connection after the first ones; None where it was not measured."""
-    of = {row["connections"]: row[key] for row in rows if row["server"] == server}
+def per_connection(rows, server, key="rss", first=0, served=1):
+    """Bytes for each connection after the first ones, over a server that had served so many before
+    them; None where it was not measured."""
+    of = {(row["served"], row["connections"]): row[key] for row in rows if row["server"] == server}
     if not of:
         return None
     last = max(of)
-    return (of[last] - of[first]) / (last - first)
+    return (of[last] - of[served, first]) / (last[1] - first)

@@ -55,14 +55,18 @@ def window_table(point, rows):
 
 
 def memory_table(rows):
-    lines = header_of(["empty, MiB RSS", "RSS B/connection", "PSS B/connection",
-                       f"RSS B/connection from {memory.STEPS[0]:,} on"])
+    lines = ["The base is a server that has served one connection before; the last column counts from",
+             "a fresh one, so what it does once at its first connection counts as the connections'.",
+             "", *header_of(["base, MiB RSS", "RSS B/connection", "PSS B/connection",
+                             f"RSS B/connection from {memory.STEPS[0]:,} on",
+                             "RSS B/connection from fresh"])]
     for server in servers_of(rows):
-        empty = next(row["rss"] for row in rows if row["server"] == server)
+        base = next(row["rss"] for row in rows if row["server"] == server and row["served"] == 1)
         figures = [memory.per_connection(rows, server),
                    memory.per_connection(rows, server, "pss"),
-                   memory.per_connection(rows, server, first=memory.STEPS[0])]
-        cells = [f"{empty / (1 << 20):.1f}", *(f"{figure:,.0f}" for figure in figures)]
+                   memory.per_connection(rows, server, first=memory.STEPS[0]),
+                   memory.per_connection(rows, server, served=0)]
+        cells = [f"{base / (1 << 20):.1f}", *(f"{figure:,.0f}" for figure in figures)]
         lines.append(row_of([server, *cells]))
     return lines
 

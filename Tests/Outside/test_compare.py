@@ -134,12 +134,15 @@ def test_beside_the_slower_build_alone_a_target_can_only_be_missed(ours, is_met)
 
 
 def test_memory_is_what_came_with_the_connections():
-    measured = [{"server": server, "connections": connections, "rss": rss, "pss": rss}
+    measured = [{"server": server, "served": served, "connections": connections, "rss": rss,
+                 "pss": rss}
                 for server, each in (("apus", 200), ("uwebsockets", 250),
                                      ("uwebsockets-epoll", 225))
-                for connections, rss in ((0, 10**6), (5000, 10**6 + 5000 * 100),
-                                         (15000, 10**6 + 15000 * each))]
+                for served, connections, rss in (
+                    (0, 0, 700_000), (1, 0, 10**6), (1, 5000, 10**6 + 5000 * 100),
+                    (1, 15000, 10**6 + 15000 * each))]
     assert memory.per_connection(measured, "apus") == 200
+    assert memory.per_connection(measured, "apus", served=0) == 220
     assert memory.per_connection(measured, "apus", first=5000) == 250
     assert memory.per_connection(measured, "nio") is None
     assert [verdict.is_met for verdict in targets.judge_memory(measured)] == [True, True]
