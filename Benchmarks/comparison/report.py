@@ -107,7 +107,8 @@ def target_table(points, with_unmeasured=True):
     return "\n".join(lines) + "\n"
 
 
-def head(options, versions, cores, command_line):
+def conditions(options, versions, cores, command_line):
+    """What belongs to the figures of a run: when, where, how and on what they were measured."""
     congestion = pathlib.Path("/proc/sys/net/ipv4/tcp_congestion_control").read_text().strip()
     facts = [
         f"{datetime.date.today()}",
@@ -120,8 +121,25 @@ def head(options, versions, cores, command_line):
         else f"servers on core {cores[0]}, client on core {cores[1]}",
         "real-time priority" if options.realtime else "ordinary priority",
     ]
-    return "\n".join([", ".join(facts) + ".", "", f"`{command_line}`", "",
-                      *(f"- {name}: {version}" for name, version in versions.items()), ""])
+    return {"facts": ", ".join(facts) + ".", "command": command_line, "versions": versions}
+
+
+def head(conditions_of):
+    """The conditions of the points, by their keys: once for all that were measured in one run."""
+    runs = []
+    for key, found in conditions_of.items():
+        run = next((run for run in runs if run[0] == found), None)
+        if run is None:
+            runs.append((found, [key]))
+        else:
+            run[1].append(key)
+    lines = []
+    for found, keys in runs:
+        if len(runs) > 1:
+            lines += [f"Of {', '.join(keys)}:", ""]
+        lines += [found["facts"], "", f"`{found['command']}`", "",
+                  *(f"- {name}: {version}" for name, version in found["versions"].items()), ""]
+    return "\n".join(lines)
 
 
 def whole(head_, points, tables, pictures):

@@ -11,6 +11,7 @@ import tempfile
 
 from bench import Skip, prepare
 
+LAST_WORDS_SIZE = 1000
 
 def descendants(pid):
     pids = [pid]
@@ -25,7 +26,7 @@ class Server:
 
     def __init__(self, peer, command, core, realtime):
         self.peer = peer
-        self.errors = tempfile.TemporaryFile("w+")
+        self.errors = tempfile.TemporaryFile()
         self.process = subprocess.Popen(
             [str(part) for part in command],
             stdout=subprocess.PIPE,
@@ -38,13 +39,17 @@ class Server:
         port = re.search(r":(\d+)\b", line.replace("://", " "))
         if port is None:
             self.stop()
-            said = (line or self.last_words()).strip()
+            said = self.last_words() or line.strip()
             raise Skip(f"it does not start; it says: {said or 'nothing'}")
         self.port = int(port[1])
 
     def last_words(self):
-        self.errors.seek(0)
-        return (self.errors.read().strip().splitlines() or [""])[-1]
+        """The last lines that it wrote to standard error."""
+        # Read from a place of our own: where the file stands is where its processes write.
+        size = os.fstat(self.errors.fileno()).st_size
+        text = os.pread(self.errors.fileno(), LAST_WORDS_SIZE, max(0, size - LAST_WORDS_SIZE))
+        lines = text.decode(errors="replace").strip().splitlines()
+        return "; ".join(line.strip() for line in lines[-3:])
 
     def is_alive(self):
         return self.process.poll() is None

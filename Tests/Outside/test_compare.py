@@ -3,6 +3,7 @@
 """Benchmarks/compare: its arithmetic, its verdicts, and a run of seconds."""
 
 import csv
+import json
 import pathlib
 import subprocess
 import sys
@@ -15,7 +16,10 @@ import apus
 BENCHMARKS = pathlib.Path(__file__).resolve().parents[2] / "Benchmarks"
 sys.path.insert(0, str(BENCHMARKS))
 
-from comparison import figures, memory, pictures, points, report, targets  # noqa: E402
+import bench  # noqa: E402
+from comparison import (  # noqa: E402
+    figures, memory, peers, pictures, points, report, servers, targets,
+)
 
 
 def rows(**microseconds):
@@ -166,4 +170,22 @@ def test_a_run_measures_prints_and_can_be_resumed(tmp_path):
     again = subprocess.run(command, capture_output=True, text=True, check=True)
     after = {path.name: path.read_bytes() for path in (tmp_path / "run").glob("*.csv")}
     assert after == before
-    assert again.stdout.split("###")[1:] == run.stdout.split("###")[1:]
+    assert again.stdout == run.stdout
+    # With one point more the figures keep what they were measured on.
+    notes = tmp_path / "run" / "churn.json"
+    before = json.loads(notes.read_text())
+    before["conditions"]["versions"]["apus"] = "an older one"
+    notes.write_text(json.dumps(before))
+    head = subprocess.run(
+        [*command, "--points", "churn,1x2"], capture_output=True, text=True, check=True
+    ).stdout.split("###")[0]
+    old, new = head[head.index("Of churn:"):].split("Of 1x2x20B:")
+    assert "- apus: an older one" in old and "- apus: an older one" not in new
+
+
+def test_a_server_that_does_not_start_is_told_by_its_last_words():
+    script = "for line in 1 2 3 4; do echo cause $line >&2; done; echo no port"
+    peer = peers.Peer("none", "1", ["sh", "-c", script])
+    with pytest.raises(bench.Skip) as failure:
+        servers.Server(peer, peer.command, None, False)
+    assert str(failure.value) == "it does not start; it says: cause 2; cause 3; cause 4"
