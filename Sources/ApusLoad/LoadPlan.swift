@@ -41,7 +41,10 @@ struct LoadPlan: Codable, Sendable, Equatable {
     /// Messages a second of this process; nil is the closed model.
     var rate: Double?
     var arrivals = Arrivals.constant
-    /// Connections opened a second by this process; nil is as fast as they are taken.
+    /// So much of an interval of its rates later than the start this process begins, so that
+    /// several do not send, or connect, at the same instants.
+    var rateOffset = 0.0
+    /// The most connections that this process opens a second; nil is as fast as they are taken.
     var connectRate: Double?
     var warmUpNanoseconds: UInt64 = 1_000_000_000
     var durationNanoseconds: UInt64 = 10_000_000_000

@@ -29,6 +29,17 @@ import Testing
         #expect(Set(shares.map(\.seed)).count == processes)
     }
 
+    @Test func `send at a constant rate as one process would`() {
+        var plan = LoadPlan(url: "ws://127.0.0.1/")
+        plan.connections = 12
+        plan.rate = 1000
+        let times = plan.shares(processes: 4).flatMap { share in
+            var pacer = Pacer(start: 0, rate: share.rate ?? 0, offset: share.rateOffset)
+            return (0..<50).compactMap { _ in pacer.takeDue(at: .max) }
+        }
+        #expect(times.sorted() == (0..<200).map { $0 * 1_000_000 })
+    }
+
     @Test func `take source addresses in the turn that one process would`() {
         var plan = LoadPlan(url: "ws://127.0.0.1/")
         plan.connections = 8

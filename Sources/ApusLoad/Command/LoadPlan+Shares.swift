@@ -4,8 +4,9 @@
 extension LoadPlan {
     /// What each of so many processes does, so that they do together what this plan says.
     ///
-    /// Connections differ by at most one; rates are shared as the connections are. Whichever
-    /// process opens a connection, it comes from the same source address.
+    /// Connections differ by at most one; rates are shared as the connections are, and the times of
+    /// one process lie between those of the others. Whichever process opens a connection, it comes
+    /// from the same source address.
     func shares(processes: Int) -> [LoadPlan] {
         var first = 0
         return (0..<processes).map { index in
@@ -18,6 +19,7 @@ extension LoadPlan {
                 share.rate = rate.map { $0 * part }
                 share.seed = seed &+ UInt64(index)
             }
+            share.rateOffset = Double(index) / Double(processes)
             share.connectRate = connectRate.map { $0 * part }
             if !sourceAddresses.isEmpty {
                 let turn = first % sourceAddresses.count

@@ -18,7 +18,7 @@ extension LoadEngine {
         else { return }
         // What fails at once is tried again in another turn, if at all.
         for _ in 0..<min(unopened.count, Self.openingCountMax - openingCount) {
-            guard connectPacer == nil || connectPacer?.takeDue(at: now) != nil else { return }
+            guard connectPacer?.take(at: now) ?? true else { return }
             let slot = unopened.removeLast()
             report.connectionsAsked += 1
             openingCount += 1

@@ -74,11 +74,17 @@ extension LoadEngine {
             // One ping for each, over most of the time.
             let seconds = Double(plan.durationNanoseconds) * 0.9e-9
             let rate = plan.rate ?? max(1, Double(openCount) / max(0.001, seconds))
-            pacer = Pacer(start: measuredFrom, rate: rate)
+            pacer = Pacer(start: measuredFrom, rate: rate, offset: plan.rateOffset)
         } else if let rate = plan.rate, plan.mode != .churn,
             plan.mode != .fanout || plan.isPublishing
         {
-            pacer = Pacer(start: beginning, rate: rate, arrivals: plan.arrivals, seed: plan.seed)
+            pacer = Pacer(
+                start: beginning,
+                rate: rate,
+                arrivals: plan.arrivals,
+                offset: plan.rateOffset,
+                seed: plan.seed
+            )
         } else if plan.isPublishing {
             audience = Audience(
                 inflight: plan.inflight,

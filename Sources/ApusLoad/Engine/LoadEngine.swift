@@ -76,7 +76,7 @@ struct LoadEngine: ~Copyable {
 
     /// Slots that a connection is still to be opened in.
     var unopened: [UInt32] = []
-    var connectPacer: Pacer?
+    var connectPacer: ConnectPacer?
     /// Connections that are being opened.
     var openingCount = 0
     var openCount = 0
@@ -116,7 +116,9 @@ struct LoadEngine: ~Copyable {
         unopened = (0..<UInt32(plan.connections)).reversed()
         now = apus_clock_monotonic()
         nextProgress = now + Self.progressInterval
-        connectPacer = plan.connectRate.map { [now] in Pacer(start: now, rate: $0) }
+        connectPacer = plan.connectRate.map { [now] in
+            ConnectPacer(start: now, rateMax: $0, offset: plan.rateOffset)
+        }
         if plan.mode == .churn { phase = .waiting }
     }
 

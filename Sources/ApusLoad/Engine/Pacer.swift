@@ -12,6 +12,7 @@ struct Pacer {
     private let interval: Double
     private let isPoisson: Bool
     private let seed: UInt64
+    private let offset: Double
     private var index: UInt64 = 0
     /// Nanoseconds after the start.
     private var elapsed = 0.0
@@ -19,13 +20,23 @@ struct Pacer {
     /// When the next one is due, in nanoseconds of the clock that `start` is of.
     private(set) var next: UInt64
 
-    init(start: UInt64, rate: Double, arrivals: LoadPlan.Arrivals = .constant, seed: UInt64 = 0) {
+    /// Of a constant rate the first one is due so much of an interval after the start as `offset`
+    /// says.
+    init(
+        start: UInt64,
+        rate: Double,
+        arrivals: LoadPlan.Arrivals = .constant,
+        offset: Double = 0,
+        seed: UInt64 = 0
+    ) {
         precondition(rate > 0, "a rate of \(rate)")
         self.start = start
         self.seed = seed
-        interval = 1e9 / rate
+        self.offset = offset
+        // Years are as good as never.
+        interval = min(1e17, 1e9 / rate)
         isPoisson = arrivals == .poisson
-        next = start
+        next = start + UInt64(offset * interval)
         // The first of a Poisson process is not due at once either.
         if isPoisson { advance() }
     }
@@ -49,7 +60,7 @@ struct Pacer {
             let uniform = Double(Mixer.mix(seed, index) >> 11 + 1) * 0x1p-53
             elapsed -= log(uniform) * interval
         } else {
-            elapsed = Double(index) * interval
+            elapsed = (Double(index) + offset) * interval
         }
         next = start + UInt64(elapsed)
     }
