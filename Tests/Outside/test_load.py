@@ -466,6 +466,7 @@ def test_what_is_no_result_is_not_compared(tmp_path, text, code):
         (["ws://127.0.0.1/", "--size", "9-3"], 64, ["--size"]),
         (["ws://127.0.0.1/", "--connections", "0"], 64, ["--connections"]),
         (["ws://127.0.0.1/", "--rate", "-1"], 64, ["--rate"]),
+        (["ws://127.0.0.1/", "--mode", "fanout", "--size", "19"], 64, ["20 bytes"]),
         (["ws://127.0.0.1/", "--source-addresses", "here"], 64, ["--source-addresses"]),
         (["ws://127.0.0.1/", "--no-such-flag"], 64, ["no-such-flag"]),
         (["ws://127.0.0.1/", "--server-pid", "2147483647"], 69, ["--server-pid"]),

@@ -151,22 +151,46 @@ def test_a_greeting_does_not_stop_a_fan_out():
 @pytest.mark.parametrize("processes", ["1", "2"])
 @pytest.mark.parametrize("letter", ["0", "Z", "o"])
 def test_garbage_is_no_delivery(letter, processes):
-    """Sixteen letters have room for nothing but a number and a time."""
+    """They may be some number and some time, but not what checks them."""
 
     async def spoil(peer, connection):
         peer.members.append(connection)
         async for _ in connection:
             peer.received += 1
             for member in peer.members:
-                await member.send(letter * 16)
+                await member.send(letter * 20)
 
     with Peer(spoil) as peer:
         peer.members = []
-        arguments = ("--rate", "20", "--size", "16", "--processes", processes, "--timeout", "200ms")
+        arguments = ("--rate", "20", "--size", "20", "--processes", processes, "--timeout", "200ms")
         result = load(peer.url, "--mode", "fanout", "--connections", "4", *arguments, code=[1])
     assert result["messages"] == 0
     assert result["corrupted"] >= 20
     assert result["lost"] <= 4
+
+
+@pytest.mark.parametrize("processes", ["1", "2"])
+@pytest.mark.parametrize("fragments", [1, 2])
+@pytest.mark.parametrize("size", ["20", "200"])
+def test_a_delivery_with_another_time_is_corrupted_and_has_no_latency(size, fragments, processes):
+    """The times look likely: those of the message before."""
+
+    async def mix_up(peer, connection):
+        peer.members.append(connection)
+        async for message in connection:
+            peer.received += 1
+            mixed = message[:8] + peer.before[8:16] + message[16:]
+            peer.before = message
+            for member in peer.members:
+                await member.send([mixed[:12], mixed[12:]] if fragments > 1 else mixed)
+
+    with Peer(mix_up) as peer:
+        peer.members, peer.before = [], "0" * 20
+        arguments = ("--rate", "20", "--size", size, "--processes", processes, "--timeout", "200ms")
+        result = load(peer.url, "--mode", "fanout", "--connections", "4", *arguments, code=[1])
+    assert result["messages"] == result["latency_us"]["count"] == 0
+    assert result["corrupted"] >= 20
+    assert result["duplicated"] == result["reordered"] == 0
 
 
 @pytest.mark.parametrize("model", [("--inflight", "1"), ("--rate", "50")], ids=["closed", "open"])

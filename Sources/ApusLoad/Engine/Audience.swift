@@ -6,7 +6,7 @@
 /// It paces a publisher that has no rate: so many are under way as the plan has in flight.
 struct Audience {
     /// In place of the time of the last message of all.
-    static let lastStamp: UInt64 = 1 << 48 - 1
+    static let lastStamp = SixBits.numberMask
 
     private let inflight: UInt64
     /// Subscribers that lack a message, by its number modulo the count.

@@ -6,6 +6,9 @@ enum SixBits {
     private static let low: UInt64 = 0x3F3F_3F3F_3F3F_3F3F
     private static let zero: UInt64 = 0x3030_3030_3030_3030
 
+    /// The bits of a number that eight letters hold.
+    static let numberMask: UInt64 = 1 << 48 - 1
+
     /// The lowest 48 bits as eight letters.
     @inline(__always)
     static func letters(_ number: UInt64) -> UInt64 {

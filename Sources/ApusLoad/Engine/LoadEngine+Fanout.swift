@@ -5,8 +5,6 @@ import ApusCodec
 
 /// One connection publishes, all others (and it itself, if the server does so) get what it sends.
 extension LoadEngine {
-    private static var stampMask: UInt64 { 1 << 48 - 1 }
-
     /// A message of the publisher, with the time at which it was sent or, of an open model, due.
     func publication(_ sequence: UInt64, _ connection: ConnectionReference) -> Message {
         let times = connection.state.times[sequence]
@@ -112,7 +110,7 @@ extension LoadEngine {
             report.messages &+= 1
             report.payloadBytes &+= UInt64(truncatingIfNeeded: byteCount)
         }
-        let latency = (now &- stamp) & Self.stampMask
+        let latency = (now &- stamp) & SixBits.numberMask
         guard now &- latency >= measuredFrom else { return }
         recorder.record(latency)
         if isOpenModel { recorder.recordFromIntended(latency) }

@@ -7,8 +7,8 @@ import ApusProtocol
 extension LoadPlan {
     /// What a control frame holds at most, RFC 6455 §5.5.
     private static let controlByteCountMax = 125
-    /// The first words of a payload, of which one is its time.
-    private static let stampedByteCountMin = 16
+    /// A payload's number and its time, and four letters of what both are checked by.
+    private static let stampedByteCountMin = 20
 
     /// The URL, if the plan makes sense.
     func check() throws(LoadFailure) -> WebSocketURL {
@@ -60,7 +60,7 @@ extension LoadPlan {
             guard sizes.lowerBound >= Self.stampedByteCountMin else {
                 throw LoadFailure(
                     .usage,
-                    "fan-out puts its send time into messages: at least "
+                    "fan-out puts a time and a check of it into messages: at least "
                         + "\(Self.stampedByteCountMin) bytes; give a larger size"
                 )
             }

@@ -11,7 +11,7 @@ import Glibc
 ///
 /// 1. the sequence number, plus a number of its connection's own, modulo 2^48;
 /// 2. the connection's number, 24 bits, and 24 bits of the hash of both; in a message with a stamp
-///    that in place of them;
+///    that in place of them, and the hash is one of the stamp as well;
 /// 3. filler that depends on the hash: up to byte 128 a different word at each place, behind that a
 ///    piece of ``FillerTable`` that begins where the hash says.
 ///
@@ -41,7 +41,10 @@ struct MessagePattern {
         )
     }
 
-    /// The same with a time in place of its second word.
+    /// The same, as long and with a time in place of its second word.
+    ///
+    /// All that follows depends on the time: one that was changed on the way fits nothing, and is
+    /// not taken for another time.
     func message(
         _ sequence: UInt64,
         from origin: MessageOrigin,
@@ -49,7 +52,7 @@ struct MessagePattern {
     ) -> Message {
         let hash = Mixer.mix(origin.base, sequence)
         return Message(
-            hash: hash,
+            hash: Mixer.mix(hash, stamp & SixBits.numberMask),
             byteCount: byteCount(hash),
             first: sequence &+ origin.base,
             second: stamp

@@ -142,6 +142,25 @@ func unmasked(_ frame: [UInt8]) -> [UInt8] {
         let second = bytes[8..<16].reversed().reduce(UInt64(0)) { $0 << 8 | UInt64($1) }
         #expect(SixBits.number(second) == stamp)
     }
+
+    @Test(arguments: [20, 23, 24, 100, 300])
+    func `are none of ours with another time than they were stamped with`(_ size: Int) {
+        let pattern = MessagePattern(sizes: size...size, seed: 1)
+        let origin = pattern.origin(of: 0)
+        // Clocks have more digits than a stamp.
+        let stamp: UInt64 = 0x7_1234_5678_9ABC
+        let sent = unmasked(frame(pattern.message(9, from: origin, stamp: stamp)))
+        for place in 8..<16 {
+            for letter: UInt8 in 0x30...0x6F {
+                var bytes = sent
+                bytes[place] = letter
+                let second = bytes[8..<16].reversed().reduce(UInt64(0)) { $0 << 8 | UInt64($1) }
+                let expected = pattern.message(9, from: origin, stamp: SixBits.number(second))
+                let isOurs = unsafe bytes.withUnsafeBytes { unsafe expected.matches($0) }
+                #expect(isOurs == (bytes == sent), "letter \(letter) at \(place)")
+            }
+        }
+    }
 }
 
 @Suite struct `Frames that are written in pieces` {
