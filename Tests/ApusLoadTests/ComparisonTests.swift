@@ -40,6 +40,18 @@ import Testing
         #expect(Comparison(result(), result { $0.plan.url = "ws://b/" }).warnings == [])
     }
 
+    @Test func `have the percentiles that both have messages enough for`() {
+        func texts(_ count: UInt64) -> [String] {
+            let comparison = Comparison(result(), result { $0.latency.count = count })
+            return ["p50", "p90", "p99", "p99.9"].filter {
+                comparison.text.contains("\n\($0) latency ")
+            }
+        }
+        #expect(texts(2000) == ["p50", "p90", "p99", "p99.9"])
+        #expect(texts(500) == ["p50", "p90", "p99"])
+        #expect(texts(50) == ["p50", "p90"])
+    }
+
     @Test func `of which one is the load's limit have no verdict`() {
         let comparison = Comparison(result { $0.clientBound = true }, result())
         #expect(comparison.warnings.count == 1)

@@ -2,6 +2,7 @@
 // SPDX-License-Identifier: Apache-2.0
 
 import FoundationEssentials
+import Histogram
 import Testing
 
 @testable import ApusLoad
@@ -104,6 +105,26 @@ import Testing
         let result = LoadResult(outcome, of: .echo(rate: 1e6))
         #expect(!result.clientBound)
         #expect(ResultTable(result).text.contains("\nlate           1 sent over 1 ms after"))
+    }
+
+    @Test(arguments: [(1, 50), (99, 90), (100, 99), (999, 99), (1000, 99.9), (10_000, 99.99)])
+    func `has no percentile that no message lies beyond`(count: Int, highest: Double) {
+        var latencies = LoadReport.noLatencies()
+        for microsecond in 1...count { latencies.record(UInt64(microsecond) * 1000) }
+        let figures = LatencyFigures(latencies)
+        let told = [50, 90, 99, 99.9, 99.99].filter(figures.tells)
+        #expect(told == [50, 90, 99, 99.9, 99.99].filter { count > 1 && $0 <= highest })
+    }
+
+    @Test func `shows a dash for what too few messages do not tell`() throws {
+        var outcome = LoadOutcome.ofTwoProcesses()
+        outcome.processes.removeLast()
+        let text = ResultTable(LoadResult(outcome, of: .echo())).text
+        let row = try #require(text.split(separator: "\n").first { $0.hasPrefix("latency") })
+        let cells = row.split { $0 == " " }.filter { $0 != "µs" && $0 != "ms" }
+        #expect(cells.count == 8)
+        #expect(cells[4] != "–")
+        #expect(cells[5] == "–")
     }
 
     @Test func `praises no replies where none came`() {

@@ -23,7 +23,6 @@ extension LoadEngine {
     mutating func flush() {
         let count = table.dirtyCount
         guard count > 0 else { return }
-        let time = apus_clock_monotonic()
         var used = 0
         var keptCount = 0
         var index = 0
@@ -33,6 +32,8 @@ extension LoadEngine {
             if connection.state.isWritable {
                 raiseDue(connection)
                 if connection.state.hasOutput {
+                    // The sends before it took time, of which the server knows nothing.
+                    let time = apus_clock_monotonic()
                     if sendsAtOnce {
                         sendPieces(connection, at: time)
                         if plan.mode == .upload { raiseUpload(connection) }

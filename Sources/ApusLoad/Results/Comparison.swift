@@ -77,13 +77,14 @@ struct Comparison {
                 isInVerdict: first.plan.rate == nil && second.plan.rate == nil
             ) { Figures.fixed($0, 0) }
         ]
-        for (name, key, isInVerdict) in [
-            ("p50 latency", \LatencyFigures.p50, true), ("p90 latency", \.p90, false),
-            ("p99 latency", \.p99, true), ("p99.9 latency", \.p99_9, false),
-        ] {
+        let percentiles: [(Double, KeyPath<LatencyFigures, Double>, Bool)] = [
+            (50, \.p50, true), (90, \.p90, false), (99, \.p99, true), (99.9, \.p99_9, false),
+        ]
+        for (percentile, key, isInVerdict) in percentiles
+        where first.latency.tells(percentile) && second.latency.tells(percentile) {
             all.append(
                 Figure(
-                    name: name,
+                    name: "p\(Figures.number(percentile)) latency",
                     first: first.latency[keyPath: key],
                     second: second.latency[keyPath: key],
                     isInVerdict: isInVerdict,
@@ -91,14 +92,16 @@ struct Comparison {
                 )
             )
         }
-        all.append(
-            Figure(
-                name: "p99 handshake",
-                first: first.handshake.p99,
-                second: second.handshake.p99,
-                text: time
+        if first.handshake.tells(99), second.handshake.tells(99) {
+            all.append(
+                Figure(
+                    name: "p99 handshake",
+                    first: first.handshake.p99,
+                    second: second.handshake.p99,
+                    text: time
+                )
             )
-        )
+        }
         if let first = first.server, let second = second.server {
             all.append(
                 Figure(

@@ -28,4 +28,11 @@ struct LatencyFigures: Codable, Equatable {
         max = Double(latencies.max) / 1000
         mean = count > 0 ? latencies.mean / 1000 : 0
     }
+
+    /// Whether there are enough for a percentile to be another one than the maximum: at least one
+    /// lies beyond it.
+    func tells(_ percentile: Double) -> Bool {
+        // Rounded, since 99.9 is not quite a binary fraction.
+        (Double(count) * (100 - percentile) * 1000).rounded() >= 100_000
+    }
 }

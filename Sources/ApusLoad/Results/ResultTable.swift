@@ -70,16 +70,16 @@ struct ResultTable {
             rows = [("latency", result.latency)]
         }
         rows.append(("handshake", result.handshake))
+        let percentiles: [(Double, KeyPath<LatencyFigures, Double>)] = [
+            (50, \.p50), (90, \.p90), (99, \.p99), (99.9, \.p99_9), (99.99, \.p99_99),
+        ]
         let heads = ["p50", "p90", "p99", "p99.9", "p99.99", "max", "mean"]
         let table = rows.filter { $0.1.count > 0 }.map { name, figures in
-            Self.columns(
-                name,
-                [
-                    figures.p50, figures.p90, figures.p99, figures.p99_9, figures.p99_99,
-                    figures.max, figures.mean,
-                ]
-                .map(Figures.time)
-            )
+            let cells = percentiles.map { percentile, key in
+                figures.tells(percentile) ? Figures.time(microseconds: figures[keyPath: key]) : "–"
+            }
+            let others = [figures.max, figures.mean].map(Figures.time)
+            return Self.columns(name, cells + others)
         }
         return [Self.columns("", heads)] + table
     }
