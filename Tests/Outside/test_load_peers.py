@@ -3,11 +3,16 @@
 """The load generator against servers that are slow or unusual, and within their rights."""
 
 import asyncio
+import json
+import os
+import re
 import socket
+import threading
 
 import pytest
 
-from load import Peer, load
+from load import Peer, load, start
+from wire import accept_key
 
 FAULTS = ("lost", "duplicated", "reordered", "corrupted", "errors")
 
@@ -210,3 +215,78 @@ def test_a_reply_after_the_timeout_is_late_and_has_its_latency(model):
     assert set(result["errors"]) == {"timeout"}
     assert result["latency_us"]["max"] >= 1_190_000
     assert result["latency_us"]["count"] == peer.received
+
+
+class Pinger:
+    """Opens two WebSockets, and from then on pings without end and reads nothing at all."""
+
+    PINGS = (bytes([0x89, 125]) + bytes(125)) * 500
+
+    def __enter__(self):
+        self.listener = socket.create_server(("127.0.0.1", 0))
+        self.url = f"ws://127.0.0.1:{self.listener.getsockname()[1]}/"
+        self.sent = 0
+        self.are_open = threading.Barrier(2)
+        self.threads = [threading.Thread(target=self.accept, daemon=True)]
+        self.threads[0].start()
+        return self
+
+    def __exit__(self, *_):
+        self.listener.shutdown(socket.SHUT_RDWR)
+        self.listener.close()
+        for thread in self.threads:
+            thread.join(10)
+
+    def accept(self):
+        while True:
+            try:
+                connection, _ = self.listener.accept()
+            except OSError:
+                return
+            self.threads.append(threading.Thread(target=self.ping, args=[connection], daemon=True))
+            self.threads[-1].start()
+
+    def ping(self, connection):
+        with connection:
+            request = b""
+            while b"\r\n\r\n" not in request:
+                request += connection.recv(4096)
+            key = re.search(rb"(?i)sec-websocket-key: *(\S+)", request)[1].decode()
+            connection.sendall(
+                b"HTTP/1.1 101 Switching Protocols\r\nUpgrade: websocket\r\n"
+                b"Connection: Upgrade\r\nSec-WebSocket-Accept: "
+                + accept_key(key).encode() + b"\r\n\r\n"
+            )  # fmt: skip
+            self.are_open.wait(10)
+            try:
+                while True:
+                    connection.sendall(self.PINGS)
+                    self.sent += len(self.PINGS)
+            except OSError:
+                pass  # the load is gone
+
+
+@pytest.mark.parametrize(
+    "arguments",
+    [(), ("--rate", "2000"), ("--mode", "upload"), ("--mode", "fanout", "--rate", "100")],
+    ids=["closed", "open", "upload", "fanout"],
+)
+def test_a_server_that_pings_all_the_time_and_never_reads_cannot_swell_the_load(arguments):
+    with Pinger() as pinger:
+        process = start(
+            pinger.url, "--connections", "2", "--duration", "2s", "--warm-up", "0",
+            "--timeout", "1s", "--json", *arguments,
+        )  # fmt: skip
+        output, errors = process.stdout.read(), process.stderr.read()
+        # Of the largest of its processes.
+        _, status, usage = os.wait4(process.pid, 0)
+        process.returncode = os.waitstatus_to_exitcode(status)
+    assert (process.returncode, errors) == (1, "")
+    result = json.loads(output)
+    assert result["duration_seconds"] == pytest.approx(2, abs=0.5)
+    assert result["connections"]["opened"] == 2
+    assert result["messages"] == 0
+    assert result["lost"] + sum(result["errors"].values()) > 0
+    assert pinger.sent > 0
+    # KiB. Hundreds of megabytes were sent, and as many pongs were asked for.
+    assert usage.ru_maxrss < 64 << 10

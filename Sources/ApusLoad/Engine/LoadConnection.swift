@@ -40,6 +40,8 @@ struct LoadConnection: ~Copyable {
     var stage = Stage.free
     var isReceiving = false
     var isAwaitingWritable = false
+    /// The turn in which bytes came last.
+    var receivedAt: UInt64 = 0
     /// Whether it is in the list of those that have something to send.
     var isDirty = false
     /// Whether what is due waited for the socket, and so is not late by our fault.

@@ -12,7 +12,9 @@ extension LoadEngine {
             return
         }
         if !completion.hasMore { connection.state.isReceiving = false }
+        let isFed = connection.state.receivedAt == now
         if completion.result > 0 {
+            connection.state.receivedAt = now
             unsafe take(completion.bytes, from: connection)
         } else {
             ended(connection, errno: -completion.result)
@@ -23,8 +25,24 @@ extension LoadEngine {
             release(connection)
         } else if connection.state.stage != .free {
             connection.state.isReceiving = true
+            if isFed {
+                fed.append(connection.state.slot)
+            } else {
+                ring.receive(on: connection.state.socket, tag: connection.state.tag(.receive))
+            }
+        }
+    }
+
+    /// Lets those receive again whose receive ended although they got something in this turn.
+    ///
+    /// All share the ring's buffers, and a server that sends without end on one connection fills
+    /// them all. Who got nothing comes first, or it never would.
+    mutating func receiveAgain() {
+        for slot in fed {
+            let connection = table[Int(slot)]
             ring.receive(on: connection.state.socket, tag: connection.state.tag(.receive))
         }
+        fed.removeAll(keepingCapacity: true)
     }
 
     private mutating func take(

@@ -48,6 +48,8 @@ struct LoadEngine: ~Copyable {
     let isClosedModel: Bool
     let isOpenModel: Bool
     var events = DecodedEvents(capacity: 256)
+    /// Connections that got something in this turn, and are to receive again behind all others.
+    var fed: [UInt32] = []
 
     var overdue = OverdueReplies()
     /// Of fan-out in a closed model, who has got what in the publisher's process.
@@ -150,6 +152,7 @@ struct LoadEngine: ~Copyable {
             for index in 0..<count {
                 complete(ring.completion(at: index))
             }
+            receiveAgain()
             moveOn()
         }
         return finishedReport()
