@@ -3,12 +3,7 @@
 """What README shows: it is the source of examples, and they do what it says."""
 
 import contextlib
-import ctypes
-import fcntl
 import re
-import signal
-import socket
-import struct
 import subprocess
 import sys
 from pathlib import Path
@@ -17,12 +12,9 @@ import pytest
 
 import apus
 import wire
+from network import enter_network_of, enter_own_network
 
 BLOCKS = re.findall(r"^```swift\n(.*?)^```$", (apus.ROOT / "README.md").read_text(), re.M | re.S)
-LIBC = ctypes.CDLL(None, use_errno=True)
-CLONE_NEWUSER, CLONE_NEWNET = 0x10000000, 0x40000000
-SIOCSIFFLAGS, IFF_UP = 0x8914, 1
-PR_SET_PDEATHSIG = 1
 
 CLIENT = """
 from websockets.sync.client import connect
@@ -49,26 +41,6 @@ def test_code_of_the_readme_is_compiled():
     assert client == source("FirstClient")
     # What a manifest says is no program.
     assert all(block.startswith(".package(") for block in others)
-
-
-def call(function, *arguments):
-    if function(*arguments) != 0:
-        raise OSError(ctypes.get_errno(), function.__name__)
-
-
-def enter_own_network():
-    """The process, and those that it starts, have a machine's ports to themselves."""
-    call(LIBC.prctl, PR_SET_PDEATHSIG, signal.SIGTERM)
-    call(LIBC.unshare, CLONE_NEWUSER | CLONE_NEWNET)
-    with socket.socket() as loopback:
-        request = struct.pack("16sH14x", b"lo", IFF_UP)
-        fcntl.ioctl(loopback, SIOCSIFFLAGS, request)
-
-
-def enter_network_of(pid):
-    for kind, flag in (("user", CLONE_NEWUSER), ("net", CLONE_NEWNET)):
-        with open(f"/proc/{pid}/ns/{kind}", "rb") as namespace:
-            call(LIBC.setns, namespace.fileno(), flag)
 
 
 @contextlib.contextmanager

@@ -20,6 +20,7 @@ from hdrh.log import HistogramLogReader
 
 import apus
 from load import Peer, load, run, start
+from network import enter_own_network
 from wire import wait_until
 
 FIGURES = {"p50", "p90", "p99", "p99_9", "p99_99", "max", "mean"}
@@ -148,6 +149,53 @@ def test_source_addresses_are_taken_in_turn():
             "--source-addresses", "127.0.0.2-127.0.0.4",
         )  # fmt: skip
     assert sorted(sources) == sorted(["127.0.0.2", "127.0.0.3", "127.0.0.4"] * 2)
+
+
+def few_ports():
+    """A network where a connect has five ports of each address: a listener takes one of the six."""
+    enter_own_network()
+    with open("/proc/sys/net/ipv4/ip_local_port_range", "w", encoding="ascii") as file:
+        file.write("40000 40005")
+
+
+# Of one address a single port is left, and three connections are to come from it.
+CROWDED = """
+import socket
+from load import Peer, run
+IP_BIND_ADDRESS_NO_PORT = 24
+with Peer() as peer:
+    others = [socket.socket() for _ in range(4)]
+    for other in others:
+        other.setsockopt(socket.IPPROTO_IP, IP_BIND_ADDRESS_NO_PORT, 1)
+        other.bind(("127.0.0.2", 0))
+        other.connect(("127.0.0.1", peer.port))
+    print(run(peer.url, "--connections", "6", "--duration", "300ms", "--warm-up", "0", "--json",
+              "--source-addresses", "127.0.0.2,127.0.0.3").stdout)
+"""
+
+
+def test_connections_come_from_another_source_address_where_one_has_no_port_left():
+    try:
+        result = subprocess.run(
+            [sys.executable, "-c", CROWDED], env=os.environ | {"PYTHONPATH": os.path.dirname(__file__)},
+            capture_output=True, text=True, timeout=40, check=False, preexec_fn=few_ports,
+        )  # fmt: skip
+    except subprocess.SubprocessError:
+        pytest.skip("this machine gives no network namespaces")
+    assert result.returncode == 0, result.stderr
+    result = json.loads(result.stdout)
+    assert result["connections"] == {"asked": 6, "opened": 6, "failed": 0}
+    assert result["errors"] == {}
+
+
+def test_a_source_address_of_another_machine_is_told():
+    with Peer() as peer:
+        # One of those that are for documentation, RFC 5737.
+        result = load(
+            peer.url, "--connections", "4", "--source-addresses", "127.0.0.2,192.0.2.1", code=[1]
+        )
+    assert result["connections"] == {"asked": 4, "opened": 2, "failed": 2}
+    assert result["errors"] == {"source address": 2}
 
 
 def test_server_sample_covers_the_whole_tree(server):

@@ -122,11 +122,17 @@ struct LoadConnection: ~Copyable {
 /// What a connection has until it is open.
 final class Opening {
     var handshake: ClientHandshake
+    /// Which of the server's addresses it is connected to.
     var addressIndex: Int
+    /// Which of the source addresses it is to come from.
+    let turn: Int
+    /// How many of them, from that on, had no port left.
+    var portlessCount = 0
 
-    init(_ handshake: consuming ClientHandshake, addressIndex: Int) {
+    init(_ handshake: consuming ClientHandshake, addressIndex: Int, turn: Int) {
         self.handshake = handshake
         self.addressIndex = addressIndex
+        self.turn = turn
     }
 }
 

@@ -45,8 +45,13 @@ extension LoadEngine {
         } catch {
             preconditionFailure("a plan that was checked makes a request: \(error)")
         }
-        connection.state.opening = Opening(handshake, addressIndex: preferredAddress)
-        connect(connection, preferredAddress)
+        let opening = Opening(
+            handshake,
+            addressIndex: preferredAddress,
+            turn: addresses.takeTurn()
+        )
+        connection.state.opening = opening
+        connect(connection, opening)
     }
 
     /// Nothing is kept secret by it, and so it need not be unforeseeable.
@@ -58,18 +63,19 @@ extension LoadEngine {
         }
     }
 
-    private mutating func connect(_ connection: ConnectionReference, _ addressIndex: Int) {
-        let address = unsafe addresses.target(addressIndex)
+    private mutating func connect(_ connection: ConnectionReference, _ opening: Opening) {
+        let address = unsafe addresses.target(opening.addressIndex)
         let socket = unsafe ring.socket(for: address)
         guard socket >= 0 else {
-            failOpening(connection, LoadFailureKind.of(errno: -socket))
+            connectFailed(connection, opening, errno: -socket)
             return
         }
         connection.state.socket = socket
         liveCount += 1
-        let bound = addresses.bindSource(socket, for: addressIndex)
-        guard bound == 0 else {
-            failOpening(connection, LoadFailureKind.of(errno: -bound))
+        let turn = opening.turn + opening.portlessCount
+        guard addresses.bindSource(socket, for: opening.addressIndex, turn: turn) == 0 else {
+            // Ports are left to the connect: the address is not one of this machine's.
+            failOpening(connection, "source address")
             return
         }
         connection.state.stage = .connecting
@@ -84,7 +90,7 @@ extension LoadEngine {
         }
         guard let opening = connection.state.opening else { preconditionFailure("no handshake") }
         guard result >= 0 else {
-            tryNextAddress(connection, opening, LoadFailureKind.of(errno: -result))
+            connectFailed(connection, opening, errno: -result)
             return
         }
         preferredAddress = opening.addressIndex
@@ -96,21 +102,34 @@ extension LoadEngine {
         if taken != opening.handshake.request.count { failOpening(connection, "reset") }
     }
 
-    /// As long as none was reached, the server may be at another of its addresses.
-    private mutating func tryNextAddress(
+    /// Connects once more where another address may do, with a socket of its own.
+    private mutating func connectFailed(
         _ connection: ConnectionReference,
         _ opening: Opening,
-        _ kind: String
+        errno: Int32
     ) {
-        guard report.connectionsOpened == 0, opening.addressIndex + 1 < addresses.count else {
-            connection.state.stage = .dropping
-            failOpening(connection, kind)
+        if connection.state.socket >= 0 {
+            ring.close(connection.state.socket)
+            liveCount -= 1
+            connection.state.socket = -1
+        }
+        connection.state.stage = .free
+        let sourceCount = addresses.sourceCount(for: opening.addressIndex)
+        if Self.lacksPort(errno), opening.portlessCount + 1 < sourceCount {
+            opening.portlessCount += 1
+        } else if report.connectionsOpened == 0, opening.addressIndex + 1 < addresses.count {
+            // As long as none was reached, the server may be at another of its addresses.
+            opening.addressIndex += 1
+        } else {
+            failOpening(connection, LoadFailureKind.of(errno: errno))
             return
         }
-        ring.close(connection.state.socket)
-        liveCount -= 1
-        opening.addressIndex += 1
-        connect(connection, opening.addressIndex)
+        connect(connection, opening)
+    }
+
+    /// Whether the ports of one source address are used up, which says nothing of the others.
+    private static func lacksPort(_ errno: Int32) -> Bool {
+        errno == EADDRNOTAVAIL || errno == EADDRINUSE || errno == EAGAIN
     }
 
     func send(_ bytes: [UInt8], on socket: Int32) -> Int {

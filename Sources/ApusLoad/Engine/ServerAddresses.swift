@@ -12,13 +12,15 @@ struct ServerAddresses: ~Copyable {
 
     /// Those of the server, in the order to try them; empty if its name has none.
     private let targets: UnsafeMutableBufferPointer<apus_address>
-    private let sources: [apus_address]
-    private var nextSource = 0
+    /// For each of them those to connect from, of its family.
+    private let sources: [[apus_address]]
+    /// Whose turn it is among them.
+    private var nextTurn = 0
 
     var count: Int { unsafe targets.count }
 
     init(of url: WebSocketURL, from sources: [String]) throws(LoadFailure) {
-        self.sources = try sources.map { text throws(LoadFailure) in
+        let all = try sources.map { text throws(LoadFailure) in
             var address = apus_address()
             let count = unsafe apus_address_lookup(&address, 1, text, 0, false)
             guard count == 1 else {
@@ -37,6 +39,7 @@ struct ServerAddresses: ~Copyable {
             )
             count = max(0, Int(result))
         }
+        self.sources = found.map { target in all.filter { $0.size == target.size } }
         unsafe targets = UnsafeMutableBufferPointer.allocate(capacity: found.count)
         _ = unsafe targets.initialize(from: found)
     }
@@ -52,16 +55,21 @@ struct ServerAddresses: ~Copyable {
         return unsafe UnsafeRawBufferPointer(start: address, count: Int(address.pointee.size))
     }
 
-    /// Binds a socket to the next source address of the target's family, if there are any; `-errno`.
-    mutating func bindSource(_ socket: Int32, for target: Int) -> Int32 {
-        for _ in sources {
-            var source = sources[nextSource]
-            nextSource = (nextSource + 1) % sources.count
-            guard source.size == (unsafe targets[target].size) else { continue }
-            // The port is left to the connect, which may use one of it for many destinations.
-            let result = apus_socket_enable(socket, APUS_SOCKET_LATE_PORT)
-            return result < 0 ? result : unsafe apus_socket_bind(socket, &source)
-        }
-        return 0
+    /// The turn of another connection.
+    mutating func takeTurn() -> Int {
+        nextTurn += 1
+        return nextTurn - 1
+    }
+
+    /// How many source addresses there are for a target.
+    func sourceCount(for target: Int) -> Int { sources[target].count }
+
+    /// Binds a socket to the source address whose turn it is, if there are any; `-errno`.
+    func bindSource(_ socket: Int32, for target: Int, turn: Int) -> Int32 {
+        guard !sources[target].isEmpty else { return 0 }
+        var source = sources[target][turn % sources[target].count]
+        // The port is left to the connect, which may use one of it for many destinations.
+        let result = apus_socket_enable(socket, APUS_SOCKET_LATE_PORT)
+        return result < 0 ? result : unsafe apus_socket_bind(socket, &source)
     }
 }
