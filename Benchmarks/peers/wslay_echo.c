@@ -4,10 +4,8 @@
 /* wslay (Debian's libwslay-dev) over epoll: all replies to one read go out with one send. */
 
 #include "apus_codec.h"
-#include "listen.h"
-#include "output.h"
+#include "epoll.h"
 
-#include <unistd.h>
 #include <wslay/wslay.h>
 
 struct client {
@@ -89,10 +87,8 @@ static bool shake_hands(struct client *client) {
            wslay_event_context_server_init(&client->context, &callbacks, client) == 0;
 }
 
-static bool serve(struct client *client, uint32_t events) {
-    if ((events & EPOLLOUT) != 0) {
-        return send_kept(&client->output);
-    }
+static bool serve(void *connection) {
+    struct client *client = connection;
     if (client->context == NULL) {
         return shake_hands(client);
     }
@@ -106,40 +102,13 @@ static bool serve(struct client *client, uint32_t events) {
     return is_of_use && wslay_event_want_read(client->context);
 }
 
-static void drop(struct client *client) {
+static void end(void *connection) {
+    struct client *client = connection;
     if (client->context != NULL) {
         wslay_event_context_free(client->context);
     }
-    close(client->output.socket);
-    free(client->output.bytes);
-    free(client);
 }
 
 int main(void) {
-    int listener = open_listener();
-    int epoll = epoll_create1(EPOLL_CLOEXEC);
-    struct epoll_event event = {.events = EPOLLIN, .data.ptr = NULL};
-    epoll_ctl(epoll, EPOLL_CTL_ADD, listener, &event);
-    for (;;) {
-        struct epoll_event events[EVENTS_MAX];
-        int count = epoll_wait(epoll, events, EVENTS_MAX, -1);
-        for (int index = 0; index < count; index++) {
-            struct client *client = events[index].data.ptr;
-            if (client != NULL) {
-                if (!serve(client, events[index].events)) {
-                    drop(client);
-                }
-                continue;
-            }
-            int socket = accept4(listener, NULL, NULL, SOCK_NONBLOCK | SOCK_CLOEXEC);
-            client = calloc(1, sizeof *client);
-            if (socket < 0 || client == NULL) {
-                perror("accept");
-                return 1;
-            }
-            client->output = (struct output){.epoll = epoll, .socket = socket, .owner = client};
-            event.data.ptr = client;
-            epoll_ctl(epoll, EPOLL_CTL_ADD, socket, &event);
-        }
-    }
+    run_epoll(&(struct peer){.size = sizeof(struct client), .serve = serve, .end = end});
 }
