@@ -51,6 +51,11 @@ def load(url, *arguments, code=(0,)):
     return json.loads(result.stdout)
 
 
+def children(pid):
+    with open(f"/proc/{pid}/task/{pid}/children", encoding="ascii") as file:
+        return [int(word) for word in file.read().split()]
+
+
 class Peer:
     """A server made with PyPI's `websockets`, on a thread of its own.
 
