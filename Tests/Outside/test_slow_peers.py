@@ -3,11 +3,13 @@
 """Peers that do not read, do not answer or vanish. T.. and F21 name the fault in the table."""
 
 import select
+import threading
 import time
 
 import pytest
 
 import wire
+from apus import Server
 from wire import BINARY, PING, PONG, TEXT, close_frame, frame, request, wait_until
 
 SERVER = ("--close-timeout", "500ms")
@@ -168,3 +170,36 @@ def test_reset_is_survived(server, neighbour, name):
     # On a busy machine io_uring does not report a few resets in 10,000 to a receive that waits
     # (seen with Linux 6.18). What finds them is the deadline of the request, or keepalive.
     server.wait_idle(connections=1, seconds=45)
+
+
+@pytest.mark.seconds(60)
+def test_neighbour_of_a_peer_that_sends_without_end_is_answered_in_its_turn(note):
+    """All connections of a worker share its receive buffers, and the flood would fill them all."""
+    flood = frame(PONG, bytes(125)) * 2000
+    with Server(workers=1) as server, server.connect() as peer, server.connect() as neighbour:
+        sent = 0
+        ending = threading.Event()
+
+        def send():
+            nonlocal sent
+            while not ending.is_set():
+                peer.socket.sendall(flood)
+                sent += len(flood)
+
+        thread = threading.Thread(target=send)
+        thread.start()
+        try:
+            wait_until(lambda: sent > 64 * MEBIBYTE, 20, "the flood has begun")
+            waits = []
+            for number in range(200):
+                before = sent
+                neighbour.echo(b"%d" % number, seconds=20)
+                waits.append(sent - before)
+        finally:
+            ending.set()
+            thread.join(20)
+        worst = max(waits)
+        note(f"between a message and its echo at most {worst >> 10} KiB of the flood came")
+        # What the sockets and the ring hold comes before it in any case.
+        assert worst < 32 * MEBIBYTE, f"{worst} bytes of a flood came before an echo"
+        assert server.counters()["receive_buffers_exhausted"] > 0, "there was no want of buffers"

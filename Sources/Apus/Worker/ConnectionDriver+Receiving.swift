@@ -20,6 +20,7 @@ extension ConnectionDriver where Ring: ~Copyable {
             messageCountBefore = counters.messagesReceived
         }
         if completion.result > 0 {
+            lastFedSlot = connection.slot
             unsafe take(completion.bytes, from: connection)
             ring.giveBack(completion)
         } else if completion.result == 0 {
@@ -31,9 +32,23 @@ extension ConnectionDriver where Ring: ~Copyable {
         }
         if connection.stage == .dropping {
             releaseIfIdle(connection)
+        } else if !connection.isReceiving, lastFedSlot == connection.slot {
+            fed.append(connection)
         } else {
             updateReceiving(on: connection)
         }
+    }
+
+    /// Lets those receive again whose receive ended although they got something in this turn.
+    ///
+    /// All share the ring's buffers, and a peer that sends without end fills them all: who got
+    /// nothing for want of one is armed before, or it never would.
+    func receiveAgain() {
+        for connection in fed where connection.stage != .released {
+            updateReceiving(on: connection)
+        }
+        fed.removeAll(keepingCapacity: true)
+        lastFedSlot = .max
     }
 
     private func take(_ bytes: UnsafeMutableRawBufferPointer, from connection: Connection) {

@@ -61,6 +61,11 @@ final class ConnectionDriver<Ring: RingVerbs & ~Copyable> {
     /// The time of this turn.
     var now: Instant
 
+    /// The slot of the connection that bytes came for last; an impossible one if for none this turn.
+    var lastFedSlot = UInt32.max
+    /// Connections that got bytes in this turn and whose receive ended with them.
+    var fed: [Connection] = []
+
     /// How many messages had come before the receive that ended last.
     var messageCountBefore = 0
 
@@ -136,6 +141,7 @@ final class ConnectionDriver<Ring: RingVerbs & ~Copyable> {
         flushAll()
         passBroadcasts()
         armAccepts()
+        receiveAgain()
     }
 
     /// How long the wait may take; nil for as long as nothing happens.
