@@ -157,8 +157,8 @@ extension ConnectionDriver where Ring: ~Copyable {
         connection.output.value.removeAll(to: &outputPool.value)
         if connection.attempt?.isConnecting == true {
             cancelConnect(of: connection)
-        } else if connection.socket >= 0 {
-            // Ends an armed receive with 0, and a wait for writability.
+        } else if connection.socket >= 0, connection.operationCount > 0 {
+            // Ends an armed receive with 0, and a wait for writability; a close is all else it takes.
             ring.shutdownBoth(connection.socket)
         }
         releaseIfIdle(connection)

@@ -255,6 +255,8 @@ final class ScriptedRing: RingVerbs {
             misuse("\(socket) is closed with \(open.operationCount) operations in flight")
         }
         open.isClosed = true
+        // The FIN goes out with it, where it has not before.
+        open.isShutForSending = true
         sockets[socket] = nil
         if let tag = open.lastTag, random.chance(faults.lateCompletions) {
             postLateCompletion(tag)
