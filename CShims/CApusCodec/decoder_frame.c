@@ -80,9 +80,13 @@ static apus_result join_header(apus_decoder *decoder, apus_feed *feed, apus_fram
     if (kept > 0) {
         memcpy(joined + kept, start, taken);
     }
-    apus_result result =
-        apus_header_decode(kept > 0 ? joined : start, kept + taken, (apus_role)options->role,
-                           options->reserved_bits_allowed, options->allowances, header);
+    const uint8_t *bytes = kept > 0 ? joined : start;
+    uint8_t opcode = bytes[0] & APUS_OPCODE_MASK;
+    bool begins_message = opcode == APUS_OPCODE_TEXT || opcode == APUS_OPCODE_BINARY;
+    uint8_t bits_allowed =
+        options->reserved_bits_allowed | (begins_message ? options->message_bits_allowed : 0);
+    apus_result result = apus_header_decode(bytes, kept + taken, (apus_role)options->role,
+                                            bits_allowed, options->allowances, header);
     if (result == APUS_INCOMPLETE) {
         memcpy(joined + kept, start, taken);
         decoder->header_size = (uint8_t)(kept + taken);

@@ -74,6 +74,9 @@ public struct MessagePart: Hashable, Sendable {
     /// any is not checked.
     public var reservedBits: UInt8
 
+    /// Of a first part whether its message is compressed, where permessage-deflate is in use.
+    @inlinable public var isCompressed: Bool { reservedBits & 0x40 != 0 }
+
     /// A part; see the properties.
     @inlinable
     public init(

@@ -188,12 +188,20 @@ extension MessageDecoder {
             set { options.fragment_count_max = newValue }
         }
 
-        /// Those of RSV1 to RSV3, as on the wire (0x40, 0x20, 0x10), that extensions define.
+        /// Those of RSV1 to RSV3, as on the wire (0x40, 0x20, 0x10), that any frame may have.
         ///
         /// Text that begins with any of them is not checked.
         public var reservedBitsAllowed: UInt8 {
             get { options.reserved_bits_allowed }
             set { options.reserved_bits_allowed = newValue }
+        }
+
+        /// Those that a message may begin with, and no other frame have.
+        ///
+        /// For permessage-deflate 0x40, RFC 7692 §6: see ``MessagePart/isCompressed``.
+        public var messageBitsAllowed: UInt8 {
+            get { options.message_bits_allowed }
+            set { options.message_bits_allowed = newValue }
         }
 
         /// Whether text must be UTF-8.

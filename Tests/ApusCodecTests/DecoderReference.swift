@@ -17,11 +17,13 @@ extension DecoderLog {
         var messageBits: UInt8 = 0
         while true {
             let header: FrameHeader
+            let first = position < stream.count ? stream[position] & 0x0F : 0
             let decoding = FrameHeader.decode(
                 stream,
                 from: position,
                 as: role,
                 reservedBitsAllowed: options.reserved_bits_allowed
+                    | (first == 1 || first == 2 ? options.message_bits_allowed : 0)
             )
             switch decoding {
             case .incomplete: return

@@ -235,6 +235,30 @@ struct DecoderTests {
         }
     }
 
+    /// What a message may begin with, and nothing else have: RSV1 where permessage-deflate is in use.
+    @Test(
+        .rfc7692("6"),
+        arguments: [
+            ([0xC1, 0], true), ([0x41, 1, 0xFF, 0x80, 1, 0xFF], true), ([0xC2, 1, 7], true),
+            ([0xC0, 0], false), ([0x41, 1, 0xFF, 0xC0, 1, 0xFF], false),
+            ([0x41, 1, 0xFF, 0x40, 1, 0xFF], false), ([0xE1, 0], false), ([0x91, 0], false),
+            ([0xC8, 0], false), ([0xC9, 0], false), ([0xCA, 0], false),
+            ([0x01, 0, 0xC0, 0], false),
+        ] as [([UInt8], Bool)]
+    )
+    func `bits of a message pass where it begins and nowhere else`(stream: [UInt8], passes: Bool) {
+        let options = DecoderLog.options(as: .client) { options in
+            options.message_bits_allowed = UInt8(APUS_RSV1)
+        }
+        let expected = DecoderLog(expectedOf: stream, as: .client, options: options)
+        #expect(expected.result == (passes ? APUS_OK : APUS_RESERVED_BITS))
+        let cuts = EverySplit.inTwo(stream.count) + [EverySplit.byteByByte(stream.count)]
+        for pieces in [[0..<stream.count]] + cuts {
+            let log = DecoderLog(feeding: stream, cut: pieces, options: options)
+            #expect(log == expected, "\(pieces)")
+        }
+    }
+
     /// What our Close overtook, and what stays wrong all the same.
     static let brokenRules: [(wire: [UInt8], violation: apus_result, isOvertaken: Bool)] = [
         (wire.text([0x61, 0xFF, 0x62]), APUS_INVALID_UTF8, true),

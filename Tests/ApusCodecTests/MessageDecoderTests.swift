@@ -144,7 +144,8 @@ import Testing
 
     @Test func `a new decoder is what C makes of its options`() {
         var options = MessageDecoder.Options(role: .client)
-        options.reservedBitsAllowed = 0x40
+        options.reservedBitsAllowed = 0x20
+        options.messageBitsAllowed = 0x40
         var made = unsafe apus_decoder()
         unsafe apus_decoder_init(&made, &options.options)
         var decoder = unsafe MessageDecoder(options).decoder
@@ -245,6 +246,7 @@ import Testing
         let reserved = Self.wire.header(firstByte: 0xC2, length: [0])
         #expect(violation(of: reserved) { _ in } == .reservedBits)
         #expect(violation(of: reserved) { $0.reservedBitsAllowed = 0x40 } == nil)
+        #expect(violation(of: reserved) { $0.messageBitsAllowed = 0x40 } == nil)
         #expect(violation(of: [0x82, 0x00]) { $0.allowances = .nonMinimalLengths } == .missingMask)
         #expect(violation(of: [0x82, 0x00]) { $0.allowances = .unmaskedFrames } == nil)
     }

@@ -21,6 +21,11 @@ extension Trait where Self == RFCSection {
         RFCSection(document: "RFC 6455", section: section)
     }
 
+    /// A section of the compression extensions of the WebSocket protocol.
+    package static func rfc7692(_ section: String) -> Self {
+        RFCSection(document: "RFC 7692", section: section)
+    }
+
     /// A section of the semantics of HTTP.
     package static func rfc9110(_ section: String) -> Self {
         RFCSection(document: "RFC 9110", section: section)

@@ -212,10 +212,12 @@ typedef struct apus_decoder_options {
     uint64_t message_size_max;     /* the sum over its frames, else 1009 on the header in excess */
     uint32_t fragment_count_max;   /* frames of a message, else 1008; empty ones count */
     uint8_t role;                  /* an apus_role */
-    uint8_t reserved_bits_allowed; /* those of APUS_RSV1…3 that extensions define */
+    uint8_t reserved_bits_allowed; /* those of APUS_RSV1…3 that any frame may have */
     uint8_t allowances;            /* of APUS_ALLOW_… */
     uint8_t check_utf8;            /* 1: text must be UTF-8; see apus_event.reserved_bits */
-    uint64_t reserved;             /* 0 */
+    uint8_t message_bits_allowed;  /* those that a message may begin with, and no other frame have:
+                                      APUS_RSV1 for permessage-deflate, RFC 7692 §6 */
+    uint8_t reserved[7];           /* 0 */
 } apus_decoder_options;
 
 /* The strict defaults: 1 MiB, 1 MiB, 16384 frames, no reserved bits, no allowances, text checked.

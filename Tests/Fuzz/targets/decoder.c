@@ -333,7 +333,9 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t data_size) {
     apus_decoder_options_init(&of.options, (how & 1) != 0 ? APUS_CLIENT : APUS_SERVER);
     of.options.check_utf8 = (how & 2) == 0;
     of.options.reserved_bits_allowed = how & 0x70;
-    of.options.allowances = take(&from, 1) & 7;
+    uint8_t liberties = (uint8_t)take(&from, 1);
+    of.options.allowances = liberties & 7;
+    of.options.message_bits_allowed = liberties & 0x70;
     of.options.frame_size_max = take_limit(&from);
     of.options.message_size_max = take_limit(&from);
     of.options.fragment_count_max = (uint32_t)take_limit(&from);
