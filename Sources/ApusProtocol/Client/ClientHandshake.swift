@@ -18,13 +18,17 @@ public struct ClientHandshake: ~Copyable {
     /// The value of Sec-WebSocket-Key: the nonce in base64.
     public let key: String
 
+    /// What was agreed on compression, once the connection is open; nil: nothing.
+    public private(set) var deflate: DeflateAgreement?
+
     private let accept: String
+    private let offer: DeflateParameters?
     private let protocols: [String]
     private var reader: ResponseReader
 
     /// A handshake that has until `deadline` to be answered.
     ///
-    /// `protocols` are offered in their order. `fields` are sent as they are, Cookie or
+    /// `protocols` are offered in their order, and so is permessage-deflate, if any. `fields` are sent as they are, Cookie or
     /// Authorization for instance. Throws where a subprotocol is no token or is offered twice, or a
     /// field is malformed or one that the handshake sets itself. A nonce of another length than
     /// ``nonceByteCount`` traps; it has to be random, RFC 6455 §10.3.
@@ -32,6 +36,7 @@ public struct ClientHandshake: ~Copyable {
         url: WebSocketURL,
         protocols: [String] = [],
         origin: String? = nil,
+        deflate offer: DeflateParameters? = nil,
         fields: [HeaderField] = [],
         nonce: [UInt8],
         limits: HandshakeLimits = HandshakeLimits(),
@@ -52,11 +57,13 @@ public struct ClientHandshake: ~Copyable {
                 HeaderField("Sec-WebSocket-Protocol", protocols.joined(separator: ", "))
             )
         }
+        if let offer { own.append(HeaderField("Sec-WebSocket-Extensions", offer.field)) }
         try Self.check(protocols)
         for field in own { try field.check { _ in false } }
         for field in fields { try field.check(isReserved: Self.isReserved) }
         self.key = key
         self.protocols = protocols
+        self.offer = offer
         accept = AcceptKey.accept(for: Array(key.utf8).span)
         request = HTTPReply.head(startLine: "GET \(url.resource) HTTP/1.1", fields: own + fields)
         reader = ResponseReader(limits: limits, deadline: deadline)
@@ -80,19 +87,32 @@ public struct ClientHandshake: ~Copyable {
         action(for: reader.transportClosed())
     }
 
-    private func action(for outcome: ResponseReader.Outcome) -> ClientHandshakeAction {
+    private mutating func action(for outcome: ResponseReader.Outcome) -> ClientHandshakeAction {
         switch outcome {
         case .needMoreBytes: return .needMoreBytes
         case .broken(let violation): return .fail(violation)
         case .response(let head, let consumed):
             guard head.status == 101 else { return .httpResponse(head, consumed: consumed) }
-            switch ClientHandshakeRules.judge(head, accept: accept, offered: protocols) {
+            switch judge(head) {
             case .success(let selection):
                 return .open(head, protocol: selection, consumed: consumed)
             case .failure(let violation):
                 return .fail(violation)
             }
         }
+    }
+
+    /// The subprotocol, and what was agreed on compression is kept.
+    private mutating func judge(
+        _ head: ResponseHead
+    ) -> Result<String?, ClientHandshakeViolation> {
+        let selection = ClientHandshakeRules.judge(head, accept: accept, offered: protocols)
+        guard case .success = selection else { return selection }
+        switch ClientHandshakeRules.deflate(head, offered: offer) {
+        case .success(let agreement): deflate = agreement
+        case .failure(let violation): return .failure(violation)
+        }
+        return selection
     }
 
     /// (10) The subprotocols are tokens and all different.

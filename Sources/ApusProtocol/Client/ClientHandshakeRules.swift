@@ -13,7 +13,7 @@ enum ClientHandshakeRules {
     ) -> Result<String?, ClientHandshakeViolation> {
         let violation =
             version(head) ?? upgrade(head) ?? connection(head)
-            ?? self.accept(head, accept) ?? extensions(head)
+            ?? self.accept(head, accept)
         if let violation { return .failure(violation) }
         return selection(head, among: protocols)
     }
@@ -45,10 +45,23 @@ enum ClientHandshakeRules {
         }
     }
 
-    /// (5) No extension is in use, since none was offered.
-    static func extensions(_ head: ResponseHead) -> ClientHandshakeViolation? {
-        let isEmpty = head.lines(of: .extensions).allSatisfy(\.isEmpty)
-        return isEmpty ? nil : .extensionNotRequested
+    /// (5) No extension is in use but permessage-deflate, where that was offered, and as it was.
+    static func deflate(
+        _ head: ResponseHead,
+        offered offer: DeflateParameters?
+    ) -> Result<DeflateAgreement?, ClientHandshakeViolation> {
+        let lines = head.lines(of: .extensions).filter { !$0.isEmpty }
+        guard !lines.isEmpty else { return .success(nil) }
+        guard let offer else { return .failure(.extensionNotRequested) }
+        guard lines.allSatisfy(ExtensionParser.isWellFormed) else {
+            return .failure(.deflateAnswerInvalid)
+        }
+        let answers = lines.flatMap(ExtensionParser.offers)
+        guard answers.allSatisfy(\.isDeflate) else { return .failure(.extensionNotRequested) }
+        guard answers.count == 1, let agreement = offer.agreement(answeredWith: answers[0]) else {
+            return .failure(.deflateAnswerInvalid)
+        }
+        return .success(agreement)
     }
 
     /// (6) The subprotocol is one of those offered, in its very letters, and there where any was.

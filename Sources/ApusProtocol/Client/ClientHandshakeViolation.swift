@@ -57,6 +57,8 @@ public enum ClientHandshakeViolation: String, Error, CaseIterable {
     case protocolMissing
     /// The server uses an extension that was not offered.
     case extensionNotRequested
+    /// The server's answer to permessage-deflate is not one to what was offered.
+    case deflateAnswerInvalid
 
     /// The document and section that states the rule.
     public var section: String { account.section }
@@ -112,6 +114,8 @@ public enum ClientHandshakeViolation: String, Error, CaseIterable {
             ("RFC 6455 §4.2.2 (5)", "The server selected none of the subprotocols offered.")
         case .extensionNotRequested:
             ("RFC 6455 §4.1 (5)", "The server uses an extension that was not offered.")
+        case .deflateAnswerInvalid:
+            ("RFC 7692 §5.1", "The answer to permessage-deflate does not fit the offer.")
         }
     }
 }

@@ -29,6 +29,9 @@ public final class ConnectionConfiguration: Sendable {
 
     private let serverOptions: MessageDecoder.Options
     private let clientOptions: MessageDecoder.Options
+    /// Those of connections whose messages may be compressed.
+    private let deflateServerOptions: MessageDecoder.Options
+    private let deflateClientOptions: MessageDecoder.Options
 
     /// The defaults are those of the command line.
     public init(
@@ -52,14 +55,28 @@ public final class ConnectionConfiguration: Sendable {
             options.fragmentCountMax = fragmentCountMax
             return options
         }
+        func deflateOptions(_ role: Role) -> MessageDecoder.Options {
+            var options = options(role)
+            options.messageBitsAllowed = 0x40
+            return options
+        }
         serverOptions = options(.server)
         clientOptions = options(.client)
+        deflateServerOptions = deflateOptions(.server)
+        deflateClientOptions = deflateOptions(.client)
     }
 
     func decoderOptions(for role: Role) -> MessageDecoder.Options {
         switch role {
         case .server: serverOptions
         case .client: clientOptions
+        }
+    }
+
+    func deflateOptions(for role: Role) -> MessageDecoder.Options {
+        switch role {
+        case .server: deflateServerOptions
+        case .client: deflateClientOptions
         }
     }
 }

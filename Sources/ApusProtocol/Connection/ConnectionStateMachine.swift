@@ -64,6 +64,12 @@ public struct ConnectionStateMachine: ~Copyable {
     var isPingSent = false
     let role: Role
 
+    /// What the handshake agreed on compression; nil: no message may be compressed.
+    ///
+    /// To be set before the first bytes. Whether a message is compressed its first part says, in
+    /// `isCompressed`; such text is not checked, and limits count what is on the wire.
+    public var deflate: DeflateAgreement?
+
     /// A connection whose handshake ended at `now`.
     public init(
         role: Role,

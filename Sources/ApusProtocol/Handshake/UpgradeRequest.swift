@@ -5,7 +5,7 @@ internal import ApusCodec
 
 /// A client's opening handshake that keeps every rule of RFC 6455 §4.2.1.
 ///
-/// The application decides: ``acceptance(protocol:cookies:fields:)`` or a ``Refusal``.
+/// The application decides: ``acceptance(protocol:extensions:cookies:fields:)`` or a ``Refusal``.
 public struct UpgradeRequest: Equatable, Sendable {
     /// The request as received.
     public let head: RequestHead
@@ -41,12 +41,14 @@ public struct UpgradeRequest: Equatable, Sendable {
     /// The bytes of the 101 response, RFC 6455 §4.2.2 (5).
     ///
     /// The subprotocol has to be among ``requestedProtocols`` without regard to case and is sent in
-    /// the client's case; nil selects none. Each cookie becomes a Set-Cookie field; `fields` are
-    /// added as they are. Throws, and nothing may be sent, where the client did not offer the
+    /// the client's case; nil selects none. `extensions` is the value of Sec-WebSocket-Extensions,
+    /// as ``DeflatePreferences/answer(to:)`` makes it; nil: none is used. Each cookie becomes a
+    /// Set-Cookie field; `fields` are added as they are. Throws, and nothing may be sent, where the client did not offer the
     /// subprotocol, two cookies are the same one, or a field is malformed or one that the handshake
     /// sets itself.
     public func acceptance(
         protocol selection: String? = nil,
+        extensions: String? = nil,
         cookies: [SetCookie] = [],
         fields: [HeaderField] = []
     ) throws(HandshakeError) -> [UInt8] {
@@ -61,6 +63,9 @@ public struct UpgradeRequest: Equatable, Sendable {
         if let selection {
             guard let offer = offer(of: selection) else { throw .protocolNotOffered(selection) }
             HTTPReply.append(HeaderField("Sec-WebSocket-Protocol", offer), to: &response)
+        }
+        if let extensions {
+            HTTPReply.append(HeaderField("Sec-WebSocket-Extensions", extensions), to: &response)
         }
         for (index, cookie) in cookies.enumerated() {
             guard !cookies[..<index].contains(where: cookie.isSameCookie) else {
