@@ -88,19 +88,26 @@ let package = Package(
         shim("CApusCodec"),
         shim("CApusRing", dependencies: ["CLiburing"]),
         shim("CApusSystem"),
+        .systemLibrary(
+            name: "CZlib",
+            path: "CShims/CZlib",
+            pkgConfig: "zlib",
+            providers: [.apt(["zlib1g-dev"])]
+        ),
 
         // Three columns that do not know each other …
         module("ApusCodec", dependencies: ["CApusCodec"]),
         module("ApusProtocol", dependencies: ["ApusCodec"]),
         module("ApusRing", dependencies: ["CApusRing"]),
         module("ApusSupervisor", dependencies: ["CApusSystem"]),
+        module("ApusDeflate", dependencies: ["CZlib"]),
 
         // … and meet here.
         module(
             "Apus",
             dependencies: [
                 "ApusCodec", "ApusProtocol", "ApusRing", "ApusSupervisor", "CApusSystem",
-                logging, httpTypes,
+                "ApusDeflate", logging, httpTypes,
             ]
         ),
         // What the two commands have in common: quantities, failures, what the kernel says.
@@ -163,10 +170,11 @@ let package = Package(
         ),
         tests("ApusRingTests", dependencies: ["ApusRing"]),
         tests("ApusSupervisorTests", dependencies: ["ApusSupervisor", "CApusSystem"]),
+        tests("ApusDeflateTests", dependencies: ["ApusDeflate", "CZlib"]),
         tests(
             "ApusTests",
             dependencies: [
-                "Apus", "ApusProtocol", "ApusCodec", "ApusRing", "ApusSupervisor", "CApusSystem",
+                "ApusDeflate", "Apus", "ApusProtocol", "ApusCodec", "ApusRing", "ApusSupervisor", "CApusSystem",
             ]
         ),
     ],
