@@ -17,6 +17,9 @@ public struct ClientConfiguration: Sendable {
     /// The most frames that one received message may come in; more: 1008.
     public var maxFragments = 16384
 
+    /// Whether and how messages are compressed where the server can do so; by default they are not.
+    public var compression = Compression.off
+
     /// How long it may take from `connect` to the open connection, look-up and proxy included.
     public var handshakeTimeout: Interval = .seconds(10)
 

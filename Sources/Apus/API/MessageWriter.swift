@@ -18,12 +18,15 @@ import ApusCodec
 public final class MessageWriter {
     private let connection: WebSocketConnection
     private let kind: MessageKind
+    private let compress: Bool
     private var hasBegun = false
+    private var isCompressed = false
     private var isFinished = false
 
-    init(_ kind: MessageKind, on connection: WebSocketConnection) {
+    init(_ kind: MessageKind, compress: Bool, on connection: WebSocketConnection) {
         self.connection = connection
         self.kind = kind
+        self.compress = compress
     }
 
     deinit {
@@ -61,13 +64,23 @@ public final class MessageWriter {
     /// afterwards: ``SendResult/closed``.
     @discardableResult
     public func finish() -> SendResult {
-        unsafe send(UnsafeRawBufferPointer(start: nil, count: 0), isFinal: true)
+        guard !isCompressed else {
+            // The head of an empty block, of which the receiver has the rest, RFC 7692 §7.2.3.6.
+            return unsafe [UInt8(0)].withUnsafeBytes { unsafe send($0, isFinal: true) }
+        }
+        return unsafe send(UnsafeRawBufferPointer(start: nil, count: 0), isFinal: true)
     }
 
     private func write(_ piece: UnsafeRawBufferPointer) -> SendResult {
         // A frame without payload would only count towards the peer's limit.
-        guard piece.count > 0 else { return isFinished ? .closed : .sent }
-        return unsafe send(piece, isFinal: false)
+        guard piece.count > 0, !isFinished else { return isFinished ? .closed : .sent }
+        if !hasBegun {
+            isCompressed = compress && connection.owner.isCompressed(piece.count, on: connection)
+        }
+        guard isCompressed else { return unsafe send(piece, isFinal: false) }
+        return unsafe connection.owner.withCompressed(piece, for: connection) {
+            unsafe send($0, isFinal: false)
+        }
     }
 
     private func send(_ piece: UnsafeRawBufferPointer, isFinal: Bool) -> SendResult {
@@ -75,6 +88,7 @@ public final class MessageWriter {
         let first = kind == .text ? Opcode.text : .binary
         let header = FrameHeader(
             isFinal: isFinal,
+            reservedBits: isCompressed && !hasBegun ? 0x40 : 0,
             opcode: hasBegun ? .continuation : first,
             payloadByteCount: UInt64(piece.count)
         )

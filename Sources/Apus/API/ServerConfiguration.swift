@@ -23,6 +23,9 @@ public struct ServerConfiguration: Sendable {
     /// and parts come before the frame is complete.
     public var assembleFragments = true
 
+    /// Whether and how messages are compressed where the client can do so; by default they are not.
+    public var compression = Compression.off
+
     /// The most bytes that wait for a peer which does not read.
     ///
     /// Beyond, ``slowConsumerPolicy`` applies; from a quarter of it on the peer is not read from.
@@ -138,6 +141,7 @@ public struct ServerConfiguration: Sendable {
         for (name, value, range) in ranges where !range.contains(value) {
             return (name, "is \(value), but has to be \(range.lowerBound) to \(range.upperBound)")
         }
+        if let problem = compression.objection { return ("compression", problem) }
         if trustedProxies.isEmpty {
             if forwardedField != .ignored {
                 return ("forwardedField", "is read from trusted proxies only, and there are none")

@@ -82,8 +82,8 @@ public final class WebSocket {
     /// The subprotocol that the server selected; empty before that, and where it selected none.
     public private(set) var `protocol` = ""
 
-    /// The extensions in use: none.
-    public var extensions: String { "" }
+    /// The extensions in use, once it is open: permessage-deflate with its parameters, or nothing.
+    public private(set) var extensions = ""
 
     /// What binary messages are made into; of the standard's types there is no `blob`.
     public var binaryType: BinaryType { .arraybuffer }
@@ -220,6 +220,7 @@ public final class WebSocket {
             }
             self.connection = connection
             `protocol` = connection.protocol ?? ""
+            extensions = connection.extensions
             readyState = .open
             connection.onMessage { [self] message in
                 try handlers.message?(Message(message))

@@ -15,7 +15,7 @@ enum OpenMessage: UInt8 {
 extension WebSocketConnection {
     // MARK: Frames
 
-    /// Sends one frame as it is; a message may be sent in as many as you like.
+    /// Sends one frame as it is, never compressed; a message may be sent in as many as you like.
     ///
     /// Text must be UTF-8 over all of a message's frames: that is for you to see to. A Close frame
     /// is ``close(_:_:)`` with its code and reason. While a message is open no other is sent
@@ -74,14 +74,17 @@ extension WebSocketConnection {
     /// Begins a message that is written piece by piece.
     ///
     /// Until ``MessageWriter/finish()`` other messages are not sent (``SendResult/messageOpen``);
-    /// pings and pongs are. Throws ``WebSocketError/invalidFrame(_:)`` where a message is open.
-    public func beginMessage(_ kind: MessageKind) throws(WebSocketError) -> MessageWriter {
+    /// pings and pongs are. It is compressed where its first piece would be. Throws ``WebSocketError/invalidFrame(_:)`` where a message is open.
+    public func beginMessage(
+        _ kind: MessageKind,
+        compress: Bool = true
+    ) throws(WebSocketError) -> MessageWriter {
         // Whether it has ended is up to the peer as well, so that is for the writer to say.
         guard openMessage == .none || !connected else {
             throw .invalidFrame("a message is open")
         }
         openMessage = .writer
-        return MessageWriter(kind, on: self)
+        return MessageWriter(kind, compress: compress, on: self)
     }
 }
 

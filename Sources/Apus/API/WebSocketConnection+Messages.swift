@@ -108,9 +108,10 @@ extension WebSocketConnection {
 
     /// Sends a message that was received, on this or on another connection, as it is.
     @discardableResult
-    public func send(_ message: ReceivedMessage) -> SendResult {
-        unsafe message.bytes.withUnsafeBytes {
-            unsafe owner.send(message.kind == .text ? .text : .binary, $0, on: self)
+    public func send(_ message: ReceivedMessage, compress: Bool = true) -> SendResult {
+        let opcode = message.kind == .text ? Opcode.text : .binary
+        return unsafe message.bytes.withUnsafeBytes {
+            unsafe owner.send(opcode, $0, compress: compress, on: self)
         }
     }
 

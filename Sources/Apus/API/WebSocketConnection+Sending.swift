@@ -32,29 +32,42 @@ public enum SendResult: Hashable, Sendable {
 extension WebSocketConnection {
     // MARK: Messages
 
+    // Where compression was agreed on, messages from its threshold on are compressed unless
+    // `compress` is false: secrets beside what others choose had better not be.
+
     /// Sends a text message.
     @discardableResult
-    public func sendUTF(_ text: String) -> SendResult {
+    public func sendUTF(_ text: String, compress: Bool = true) -> SendResult {
         var text = text
-        return text.withUTF8 { unsafe context.send(.text, UnsafeRawBufferPointer($0), on: self) }
+        return text.withUTF8 {
+            unsafe context.send(.text, UnsafeRawBufferPointer($0), compress: compress, on: self)
+        }
     }
 
     /// Sends a binary message.
     @discardableResult
-    public func sendBytes(_ bytes: [UInt8]) -> SendResult {
-        unsafe bytes.withUnsafeBytes { unsafe context.send(.binary, $0, on: self) }
+    public func sendBytes(_ bytes: [UInt8], compress: Bool = true) -> SendResult {
+        unsafe bytes.withUnsafeBytes {
+            unsafe context.send(.binary, $0, compress: compress, on: self)
+        }
     }
 
     /// Sends a binary message; the bytes are borrowed for the call.
     @discardableResult
-    public func sendBytes(_ bytes: Span<UInt8>) -> SendResult {
-        unsafe bytes.withUnsafeBytes { unsafe context.send(.binary, $0, on: self) }
+    public func sendBytes(_ bytes: Span<UInt8>, compress: Bool = true) -> SendResult {
+        unsafe bytes.withUnsafeBytes {
+            unsafe context.send(.binary, $0, compress: compress, on: self)
+        }
     }
 
     /// Sends a message that was received, on this or on another connection, as it is.
     @discardableResult
-    public func send(_ message: borrowing WebSocketMessage) -> SendResult {
-        unsafe context.send(message.kind == .text ? .text : .binary, message.bytes, on: self)
+    public func send(
+        _ message: borrowing WebSocketMessage,
+        compress: Bool = true
+    ) -> SendResult {
+        let opcode = message.kind == .text ? Opcode.text : .binary
+        return unsafe context.send(opcode, message.bytes, compress: compress, on: self)
     }
 
     // MARK: Messages with a key
@@ -63,10 +76,20 @@ extension WebSocketConnection {
     ///
     /// The key counts with ``SlowConsumerPolicy/keepLatest`` alone.
     @discardableResult
-    public func sendUTF(_ text: String, key: some Hashable) -> SendResult {
+    public func sendUTF(
+        _ text: String,
+        key: some Hashable,
+        compress: Bool = true
+    ) -> SendResult {
         var text = text
         return text.withUTF8 {
-            unsafe owner.send(.text, UnsafeRawBufferPointer($0), key: AnyHashable(key), on: self)
+            unsafe owner.send(
+                .text,
+                UnsafeRawBufferPointer($0),
+                key: AnyHashable(key),
+                compress: compress,
+                on: self
+            )
         }
     }
 
@@ -74,9 +97,19 @@ extension WebSocketConnection {
     ///
     /// The key counts with ``SlowConsumerPolicy/keepLatest`` alone.
     @discardableResult
-    public func sendBytes(_ bytes: [UInt8], key: some Hashable) -> SendResult {
+    public func sendBytes(
+        _ bytes: [UInt8],
+        key: some Hashable,
+        compress: Bool = true
+    ) -> SendResult {
         unsafe bytes.withUnsafeBytes {
-            unsafe owner.send(.binary, $0, key: AnyHashable(key), on: self)
+            unsafe owner.send(
+                .binary,
+                $0,
+                key: AnyHashable(key),
+                compress: compress,
+                on: self
+            )
         }
     }
 
@@ -85,9 +118,19 @@ extension WebSocketConnection {
     ///
     /// The key counts with ``SlowConsumerPolicy/keepLatest`` alone.
     @discardableResult
-    public func send(_ message: borrowing WebSocketMessage, key: some Hashable) -> SendResult {
+    public func send(
+        _ message: borrowing WebSocketMessage,
+        key: some Hashable,
+        compress: Bool = true
+    ) -> SendResult {
         let opcode = message.kind == .text ? Opcode.text : .binary
-        return unsafe owner.send(opcode, message.bytes, key: AnyHashable(key), on: self)
+        return unsafe owner.send(
+            opcode,
+            message.bytes,
+            key: AnyHashable(key),
+            compress: compress,
+            on: self
+        )
     }
 
     // MARK: Control frames

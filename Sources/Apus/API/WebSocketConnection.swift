@@ -117,6 +117,10 @@ public final class WebSocketConnection {
     /// The subprotocol that was accepted, or that the server selected; nil for none.
     public var `protocol`: String? { names?.protocol }
 
+    /// The extensions in use, as the handshake names them: permessage-deflate with its parameters,
+    /// or nothing.
+    public var extensions: String { machine.value.deflate?.field ?? "" }
+
     /// Where it stands among the server's connections; -1 for nowhere.
     var index: Int {
         get { Int(shortIndex) }
@@ -276,6 +280,7 @@ protocol WebSocketOwner: AnyObject {
     func send(
         _ opcode: Opcode,
         _ payload: UnsafeRawBufferPointer,
+        compress: Bool,
         on webSocket: WebSocketConnection
     ) -> SendResult
 
@@ -283,6 +288,7 @@ protocol WebSocketOwner: AnyObject {
         _ opcode: Opcode,
         _ payload: UnsafeRawBufferPointer,
         key: AnyHashable,
+        compress: Bool,
         on webSocket: WebSocketConnection
     ) -> SendResult
 
@@ -290,6 +296,15 @@ protocol WebSocketOwner: AnyObject {
         _ header: FrameHeader,
         _ payload: UnsafeRawBufferPointer,
         on webSocket: WebSocketConnection
+    ) -> SendResult
+
+    /// Whether so large a message is compressed on the connection, unless it is not to be.
+    func isCompressed(_ byteCount: Int, on webSocket: WebSocketConnection) -> Bool
+
+    func withCompressed(
+        _ piece: UnsafeRawBufferPointer,
+        for webSocket: WebSocketConnection,
+        _ body: (UnsafeRawBufferPointer) -> SendResult
     ) -> SendResult
 
     func close(_ webSocket: WebSocketConnection, _ code: CloseCode?, reason: String)

@@ -164,10 +164,12 @@ public final class WebSocketRequest {
         guard isPending else { throw .clientGone }
         var added = fields.map { HeaderField($0.name.rawName, $0.value) }
         if let origin { added.append(HeaderField("Origin", origin)) }
+        let answer = owner.answer(to: self)
         let response: [UInt8]
         do {
             response = try upgrade.acceptance(
                 protocol: subprotocol,
+                extensions: answer?.field,
                 cookies: cookies,
                 fields: added
             )
@@ -177,7 +179,8 @@ public final class WebSocketRequest {
         return try owner.accept(
             self,
             response: response,
-            protocol: subprotocol.flatMap(upgrade.offer(of:))
+            protocol: subprotocol.flatMap(upgrade.offer(of:)),
+            deflate: answer?.agreement
         )
     }
 
@@ -218,10 +221,14 @@ public final class WebSocketRequest {
 /// What a request asks of the worker that it came to.
 @WorkerActor
 protocol RequestOwner: AnyObject {
+    /// What is answered to the client's offers of compression; nil: nothing.
+    func answer(to request: WebSocketRequest) -> (field: String, agreement: DeflateAgreement)?
+
     func accept(
         _ request: WebSocketRequest,
         response: [UInt8],
-        protocol subprotocol: String?
+        protocol subprotocol: String?,
+        deflate agreement: DeflateAgreement?
     ) throws(WebSocketError) -> WebSocketConnection
 
     func reject(_ request: WebSocketRequest, with refusal: Refusal)

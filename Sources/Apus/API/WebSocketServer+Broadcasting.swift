@@ -42,53 +42,67 @@ extension WebSocketServer {
     /// - Parameters:
     ///   - message: the message, as a handler received it.
     ///   - except: a connection that does not get it, for example the one that it came from.
+    ///   - compress: whether those get it compressed that can inflate it; it is compressed once.
     @WorkerActor
     @discardableResult
     public func broadcast(
         _ message: borrowing WebSocketMessage,
-        except: WebSocketConnection? = nil
+        except: WebSocketConnection? = nil,
+        compress: Bool = true
     ) -> BroadcastResult {
-        unsafe broadcast(message.kind == .text ? .text : .binary, message.bytes, except: except)
+        unsafe broadcast(
+            message.kind == .text ? .text : .binary,
+            message.bytes,
+            except: except,
+            compress: compress
+        )
     }
 
     /// Sends a text message to every open connection of this server, in all of its workers.
     ///
-    /// As ``broadcast(_:except:)``.
+    /// As ``broadcast(_:except:compress:)``.
     @WorkerActor
     @discardableResult
     public func broadcastUTF(
         _ text: String,
-        except: WebSocketConnection? = nil
+        except: WebSocketConnection? = nil,
+        compress: Bool = true
     ) -> BroadcastResult {
         var text = text
         return text.withUTF8 {
-            unsafe broadcast(.text, UnsafeRawBufferPointer($0), except: except)
+            unsafe broadcast(.text, UnsafeRawBufferPointer($0), except: except, compress: compress)
         }
     }
 
     /// Sends a binary message to every open connection of this server, in all of its workers.
     ///
-    /// As ``broadcast(_:except:)``.
+    /// As ``broadcast(_:except:compress:)``.
     @WorkerActor
     @discardableResult
     public func broadcastBytes(
         _ bytes: [UInt8],
-        except: WebSocketConnection? = nil
+        except: WebSocketConnection? = nil,
+        compress: Bool = true
     ) -> BroadcastResult {
-        unsafe bytes.withUnsafeBytes { unsafe broadcast(.binary, $0, except: except) }
+        unsafe bytes.withUnsafeBytes {
+            unsafe broadcast(.binary, $0, except: except, compress: compress)
+        }
     }
 
     /// Sends a binary message to every open connection of this server, in all of its workers; the
     /// bytes are borrowed for the call.
     ///
-    /// As ``broadcast(_:except:)``.
+    /// As ``broadcast(_:except:compress:)``.
     @WorkerActor
     @discardableResult
     public func broadcastBytes(
         _ bytes: Span<UInt8>,
-        except: WebSocketConnection? = nil
+        except: WebSocketConnection? = nil,
+        compress: Bool = true
     ) -> BroadcastResult {
-        unsafe bytes.withUnsafeBytes { unsafe broadcast(.binary, $0, except: except) }
+        unsafe bytes.withUnsafeBytes {
+            unsafe broadcast(.binary, $0, except: except, compress: compress)
+        }
     }
 
     /// How many bytes of this worker's broadcasts wait for other workers.
@@ -98,10 +112,11 @@ extension WebSocketServer {
     private func broadcast(
         _ opcode: Opcode,
         _ payload: UnsafeRawBufferPointer,
-        except: WebSocketConnection?
+        except: WebSocketConnection?,
+        compress: Bool
     ) -> BroadcastResult {
         // Without a worker there is no connection either.
         guard let host else { return .sent }
-        return unsafe host.broadcast(opcode, payload, of: self, except: except)
+        return unsafe host.broadcast(opcode, payload, of: self, except: except, compress: compress)
     }
 }

@@ -55,7 +55,8 @@ protocol WorkerHost: AnyObject {
         _ opcode: Opcode,
         _ payload: UnsafeRawBufferPointer,
         of server: WebSocketServer,
-        except: WebSocketConnection?
+        except: WebSocketConnection?,
+        compress: Bool
     ) -> BroadcastResult
 
     /// How many bytes of broadcasts wait for other workers.

@@ -14,27 +14,35 @@ final class ConnectionContext {
     let server: WebSocketServer?
     let configuration: ConnectionConfiguration
     let role: Role
+    let compression: Compression
 
     private var lastNames: PeerNames?
 
     init(
         owner: any WebSocketOwner,
         httpServer: HTTPServer,
-        _ configuration: ConnectionConfiguration
+        _ configuration: ConnectionConfiguration,
+        compression: Compression = .off
     ) {
         self.owner = owner
         self.httpServer = httpServer
         server = httpServer.webSocketServer
         self.configuration = configuration
+        self.compression = compression
         role = .server
     }
 
     /// Of connections that we open.
-    init(owner: any WebSocketOwner, _ configuration: ConnectionConfiguration) {
+    init(
+        owner: any WebSocketOwner,
+        _ configuration: ConnectionConfiguration,
+        compression: Compression = .off
+    ) {
         self.owner = owner
         httpServer = nil
         server = nil
         self.configuration = configuration
+        self.compression = compression
         role = .client
     }
 
@@ -44,9 +52,10 @@ final class ConnectionContext {
     func send(
         _ opcode: Opcode,
         _ payload: UnsafeRawBufferPointer,
+        compress: Bool = false,
         on connection: WebSocketConnection
     ) -> SendResult {
-        unsafe owner.send(opcode, payload, on: connection)
+        unsafe owner.send(opcode, payload, compress: compress, on: connection)
     }
 
     /// Names that are the same for many are kept once.

@@ -81,7 +81,12 @@ extension ConnectionDriver where Ring: ~Copyable {
         let httpServer = listeners[listenerIndex].httpServer
         let kept = contexts[listenerIndex].context
         if let kept, kept.server === httpServer.webSocketServer { return kept }
-        let made = ConnectionContext(owner: self, httpServer: httpServer, connectionConfiguration)
+        let made = ConnectionContext(
+            owner: self,
+            httpServer: httpServer,
+            connectionConfiguration,
+            compression: configuration.compression
+        )
         contexts[listenerIndex].context = made
         return made
     }

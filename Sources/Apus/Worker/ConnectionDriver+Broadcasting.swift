@@ -52,9 +52,15 @@ extension ConnectionDriver where Ring: ~Copyable {
         _ opcode: Opcode,
         _ payload: UnsafeRawBufferPointer,
         of server: WebSocketServer,
-        except: WebSocketConnection?
+        except: WebSocketConnection?,
+        compress: Bool
     ) -> BroadcastResult {
-        let frames = unsafe encode(opcode, payload)
+        var frames = unsafe encode(opcode, payload)
+        if compress {
+            unsafe withBroadcastCompressed(payload) {
+                unsafe frames += encode(opcode, $0, reservedBits: 0x40)
+            }
+        }
         var result = BroadcastResult.sent
         if let channel = broadcasts.channel, channel.server === server {
             result = channel.send(frames)
@@ -75,7 +81,11 @@ extension ConnectionDriver where Ring: ~Copyable {
     var broadcastBacklog: Int { broadcasts.channel?.backlogByteCount ?? 0 }
 
     /// The frames of a message, as all of its receivers get them.
-    private func encode(_ opcode: Opcode, _ payload: UnsafeRawBufferPointer) -> [UInt8] {
+    private func encode(
+        _ opcode: Opcode,
+        _ payload: UnsafeRawBufferPointer,
+        reservedBits: UInt8 = 0
+    ) -> [UInt8] {
         let starts = stride(from: 0, to: max(1, payload.count), by: fragmentByteCountMax)
         let capacity = payload.count + starts.underestimatedCount * FrameHeader.byteCountMax
         return unsafe [UInt8](unsafeUninitializedCapacity: capacity) { buffer, count in
@@ -84,6 +94,7 @@ extension ConnectionDriver where Ring: ~Copyable {
                 let rest = payload.count - start
                 let header = FrameHeader(
                     isFinal: rest <= fragmentByteCountMax,
+                    reservedBits: start == 0 ? reservedBits : 0,
                     opcode: start == 0 ? opcode : .continuation,
                     payloadByteCount: UInt64(min(rest, fragmentByteCountMax))
                 )

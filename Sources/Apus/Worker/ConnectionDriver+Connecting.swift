@@ -24,6 +24,9 @@ extension ConnectionDriver: WebSocketDialer where Ring: ~Copyable {
         let deadline = now.advanced(by: client.configuration.handshakeTimeout)
         let limits = client.configuration.handshakeLimits
         let route = client.configuration.route
+        let preferences = client.configuration.compression.preferences(
+            contextCount: compression.contextCount
+        )
         let attempt: ConnectAttempt
         do {
             attempt = ConnectAttempt(
@@ -33,6 +36,7 @@ extension ConnectionDriver: WebSocketDialer where Ring: ~Copyable {
                     url: url,
                     protocols: protocols,
                     origin: origin,
+                    deflate: preferences?.offer,
                     fields: fields,
                     nonce: randomBytes.nextNonce(),
                     limits: limits,
@@ -50,7 +54,11 @@ extension ConnectionDriver: WebSocketDialer where Ring: ~Copyable {
                 socket: -1,
                 slot: slot,
                 generation: generation,
-                context: ConnectionContext(owner: self, attempt.configuration.connections),
+                context: ConnectionContext(
+                    owner: self,
+                    attempt.configuration.connections,
+                    compression: attempt.configuration.compression
+                ),
                 now: now
             )
         }
@@ -205,9 +213,11 @@ extension ConnectionDriver where Ring: ~Copyable {
         protocol subprotocol: String?,
         on connection: Connection
     ) {
+        let agreement = attempt.handshake?.deflate
         end(attempt, on: connection)
         counters.connectionsOpened += 1
         let webSocket = connection
+        agreed(agreement, on: webSocket)
         webSocket.opened(by: nil, protocol: subprotocol, at: now)
         connection.output.value.maskingKeys = randomBytes
         deadlines.set(webSocket.machine.value.deadline, slot: Int(connection.slot))

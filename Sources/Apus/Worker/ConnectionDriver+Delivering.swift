@@ -20,10 +20,14 @@ extension ConnectionDriver where Ring: ~Copyable {
         var next: Broadcasts.Delivery? = delivery
         while let delivery = next {
             unsafe delivery.frames.withUnsafeBytes { frames in
+                let message = unsafe BroadcastMessage(frames)
                 // Over the connections of now, whichever handlers close or accept.
                 for webSocket in delivery.server.connections where webSocket !== delivery.exception
                 {
-                    unsafe give(frames, to: webSocket)
+                    let isCompressed = message.isCompressed(for: webSocket)
+                    unsafe give(isCompressed ? message.compressed : message.plain, to: webSocket)
+                    // It stands alone.
+                    if isCompressed { dropDeflater(of: webSocket) }
                 }
             }
             next = broadcasts.waiting.isEmpty ? nil : broadcasts.waiting.removeFirst()

@@ -67,6 +67,7 @@ extension ConnectionDriver where Ring: ~Copyable {
         webSocket.handlers = nil
         webSocket.extras?.dropHandlers()
         dropAssembly(of: webSocket)
+        endCompression(of: webSocket)
         broadcasts.held[connection.slot] = nil
         let server = webSocket.server
         server?.ended(webSocket)
@@ -77,6 +78,7 @@ extension ConnectionDriver where Ring: ~Copyable {
 
     private func dropAssembly(of webSocket: WebSocketConnection) {
         guard webSocket.extras != nil else { return }
+        dropInflatingMessage(of: webSocket)
         var assembly = webSocket.takeAssembly()
         assembly.removeAll(to: &messageBuffers.value)
     }

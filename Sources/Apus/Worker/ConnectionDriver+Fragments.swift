@@ -12,6 +12,7 @@ extension ConnectionDriver where Ring: ~Copyable {
     func sendFragments(
         _ opcode: Opcode,
         _ payload: UnsafeRawBufferPointer,
+        reservedBits: UInt8 = 0,
         key: AnyHashable? = nil,
         on webSocket: WebSocketConnection,
         _ connection: Connection
@@ -40,6 +41,7 @@ extension ConnectionDriver where Ring: ~Copyable {
         unsafe connection.output.value.append(
             opcode,
             payload,
+            reservedBits: reservedBits,
             fragmentByteCountMax: fragmentByteCountMax,
             key: key,
             from: &outputPool.value
@@ -55,14 +57,18 @@ extension ConnectionDriver where Ring: ~Copyable {
         _ opcode: Opcode,
         _ payload: UnsafeRawBufferPointer,
         key: AnyHashable,
+        compress: Bool,
         on webSocket: WebSocketConnection
     ) -> SendResult {
         guard configuration.slowConsumerPolicy == .keepLatest else {
-            return unsafe send(opcode, payload, on: webSocket)
+            return unsafe send(opcode, payload, compress: compress, on: webSocket)
         }
         guard let connection = webSocket.transport, connection.stage == .open,
             webSocket.machine.value.isOpen
         else { return .closed }
+        if compress, isCompressed(payload.count, on: webSocket) {
+            return unsafe sendCompressed(opcode, payload, key: key, on: webSocket, connection)
+        }
         return unsafe sendFragments(opcode, payload, key: key, on: webSocket, connection)
     }
 }

@@ -223,7 +223,8 @@ extension ConnectionDriver: RequestOwner where Ring: ~Copyable {
     func accept(
         _ request: WebSocketRequest,
         response: [UInt8],
-        protocol subprotocol: String?
+        protocol subprotocol: String?,
+        deflate agreement: DeflateAgreement?
     ) throws(WebSocketError) -> WebSocketConnection {
         guard let connection = request.connection, connection.stage == .opening else {
             throw .clientGone
@@ -233,6 +234,7 @@ extension ConnectionDriver: RequestOwner where Ring: ~Copyable {
         counters.handshakesCompleted += 1
         let webSocket = connection
         webSocket.opened(by: server, protocol: subprotocol, at: now)
+        agreed(agreement, on: webSocket)
         if let handlerTask = request.handlerTask {
             handlerTask.webSocket = webSocket
             let stream = MessageStream(of: webSocket, handlerTask: handlerTask)

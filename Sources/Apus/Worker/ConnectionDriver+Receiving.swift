@@ -96,7 +96,7 @@ extension ConnectionDriver where Ring: ~Copyable {
                 at: now
             ) {
                 if case .message(let part) = action, part.isFirst, part.isLast,
-                    part.payload.place == .received, assemblesFragments
+                    part.payload.place == .received, assemblesFragments, part.reservedBits == 0
                 {
                     let range = part.payload.range
                     let memory = unsafe UnsafeRawBufferPointer(rebasing: bytes[range])
@@ -181,6 +181,10 @@ extension ConnectionDriver where Ring: ~Copyable {
         to webSocket: WebSocketConnection,
         on connection: Connection
     ) {
+        if part.isFirst ? part.isCompressed : webSocket.isInflating {
+            unsafe inflate(part, of: bytes, for: webSocket, on: connection)
+            return
+        }
         if part.payload.place == .received {
             let memory = unsafe UnsafeRawBufferPointer(rebasing: bytes[part.payload.range])
             guard assemblesFragments else {
@@ -208,7 +212,7 @@ extension ConnectionDriver where Ring: ~Copyable {
         assembly.removeAll(to: &messageBuffers.value)
     }
 
-    private func deliver(
+    func deliver(
         _ kind: MessageKind,
         _ memory: UnsafeRawBufferPointer,
         to handler: (@WorkerActor (borrowing WebSocketMessage) throws -> Void)?,
@@ -225,7 +229,7 @@ extension ConnectionDriver where Ring: ~Copyable {
     }
 
     /// A part of a message that is not put together.
-    private func deliver(
+    func deliver(
         _ part: MessagePart,
         _ memory: UnsafeRawBufferPointer,
         to webSocket: WebSocketConnection,

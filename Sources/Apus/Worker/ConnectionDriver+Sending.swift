@@ -20,9 +20,13 @@ extension ConnectionDriver where Ring: ~Copyable {
     func send(
         _ opcode: Opcode,
         _ payload: UnsafeRawBufferPointer,
+        compress: Bool,
         on webSocket: WebSocketConnection
     ) -> SendResult {
         guard webSocket.stage == .open, webSocket.machine.value.isOpen else { return .closed }
+        if compress, isCompressed(payload.count, on: webSocket) {
+            return unsafe sendCompressed(opcode, payload, on: webSocket, webSocket)
+        }
         if webSocket.openMessage != .none || payload.count > fragmentByteCountMax,
             !opcode.isControl
         {
@@ -30,6 +34,33 @@ extension ConnectionDriver where Ring: ~Copyable {
         }
         let header = FrameHeader(opcode: opcode, payloadByteCount: UInt64(payload.count))
         return unsafe send(header, payload, on: webSocket, webSocket)
+    }
+
+    /// A message of which it is known whether it is compressed.
+    func sendMessage(
+        _ opcode: Opcode,
+        _ payload: UnsafeRawBufferPointer,
+        reservedBits: UInt8,
+        key: AnyHashable?,
+        on webSocket: WebSocketConnection,
+        _ connection: Connection
+    ) -> SendResult {
+        if key != nil || payload.count > fragmentByteCountMax {
+            return unsafe sendFragments(
+                opcode,
+                payload,
+                reservedBits: reservedBits,
+                key: key,
+                on: webSocket,
+                connection
+            )
+        }
+        let header = FrameHeader(
+            reservedBits: reservedBits,
+            opcode: opcode,
+            payloadByteCount: UInt64(payload.count)
+        )
+        return unsafe send(header, payload, on: webSocket, connection)
     }
 
     /// A frame that may come where it does.

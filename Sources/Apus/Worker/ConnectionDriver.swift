@@ -77,6 +77,7 @@ final class ConnectionDriver<Ring: RingVerbs & ~Copyable> {
     var resumed: [Connection] = []
 
     let broadcasts = Broadcasts()
+    let compression = CompressionPool()
 
     /// Connections that we open and whose addresses are known, to be connected before the wait.
     var dialing: [Connection] = []

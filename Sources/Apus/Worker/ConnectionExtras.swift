@@ -14,6 +14,8 @@ final class ConnectionExtras {
     var held: HeldInput?
     /// A message that has come in part.
     var assembly = MessageAssembly()
+    /// What is kept of messages that are compressed.
+    var contexts: MessageContexts?
     /// What it has for tasks; nil where no task has to do with it.
     var stream: MessageStream?
     /// What the application keeps with it.
@@ -30,6 +32,7 @@ final class ConnectionExtras {
     /// Whether there is nothing in it.
     var isEmpty: Bool {
         opening == nil && attempt == nil && held == nil && assembly.capacity == 0 && stream == nil
+            && contexts == nil
             && values.isEmpty && server == nil && frameHandler == nil && drainHandler == nil
             && pingHandler == nil && pongHandler == nil
     }
@@ -67,7 +70,10 @@ extension Connection {
     var server: WebSocketServer? { extras?.server ?? context.server }
 
     /// Whether a message has come in part.
-    var isAssembling: Bool { extras?.assembly.isEmpty == false }
+    var isAssembling: Bool { assemblyByteCount > 0 || extras?.contexts?.message != nil }
+
+    /// How much has come of it, and is put together.
+    var assemblyByteCount: Int { extras?.assembly.byteCount ?? 0 }
 
     func takeAssembly() -> MessageAssembly {
         var taken = MessageAssembly()

@@ -52,7 +52,8 @@ struct MessageBufferPool: ~Copyable {
 @safe
 struct MessageAssembly: ~Copyable {
     private var buffer = unsafe UnsafeMutableRawBufferPointer(start: nil, count: 0)
-    private var byteCount = 0
+    /// How many bytes have come.
+    private(set) var byteCount = 0
 
     init() {}
 
@@ -85,6 +86,11 @@ struct MessageAssembly: ~Copyable {
             unsafe (base + byteCount).copyMemory(from: source, byteCount: part.count)
         }
         byteCount = needed
+    }
+
+    /// Makes room for so many bytes in all.
+    mutating func reserve(_ capacity: Int, from pool: inout MessageBufferPool) {
+        if capacity > self.capacity { grow(to: capacity, from: &pool) }
     }
 
     /// Lends the room behind the bytes so far; what was put there belongs to the message.

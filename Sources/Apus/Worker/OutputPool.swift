@@ -121,7 +121,8 @@ extension OutputChunkPointer {
         let decoding = FrameHeader.decode(
             unsafe Span(_unsafeBytes: bytes),
             from: offset,
-            as: isMasked ? .server : .client
+            as: isMasked ? .server : .client,
+            reservedBitsAllowed: 0x40
         )
         guard case .header(let header) = decoding else {
             preconditionFailure("no frame of ours begins at \(offset)")

@@ -50,6 +50,7 @@ struct OutputQueue: ~Copyable {
     mutating func append(
         _ opcode: Opcode,
         _ payload: UnsafeRawBufferPointer,
+        reservedBits: UInt8 = 0,
         fragmentByteCountMax: Int,
         key: AnyHashable? = nil,
         from pool: inout OutputPool
@@ -58,6 +59,7 @@ struct OutputQueue: ~Copyable {
         func header(at start: Int) -> FrameHeader {
             FrameHeader(
                 isFinal: payload.count - start <= fragmentByteCountMax,
+                reservedBits: start == 0 ? reservedBits : 0,
                 opcode: start == 0 ? opcode : .continuation,
                 payloadByteCount: UInt64(min(payload.count - start, fragmentByteCountMax))
             )

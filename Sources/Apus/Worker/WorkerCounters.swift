@@ -35,6 +35,15 @@ struct WorkerCounters {
     var connectionsQuieted = 0
     var sendQueueOverflows = 0
     var messagesDropped = 0
+    var messagesCompressed = 0
+    /// What was compressed, before and after.
+    var bytesCompressed = 0
+    var wireBytesCompressed = 0
+    /// What was inflated, before and after.
+    var wireBytesInflated = 0
+    var bytesInflated = 0
+    /// Compressed messages that were corrupt or too large.
+    var inflationsRefused = 0
     var broadcastsSent = 0
     var broadcastsReceived = 0
     var broadcastsRefused = 0
@@ -60,6 +69,9 @@ extension ConnectionDriver where Ring: ~Copyable {
             ("output_chunks", outputPool.value.lentCount),
             ("message_buffers", messageBuffers.value.lentCount),
             ("broadcast_bytes_queued", broadcasts.channel?.backlogByteCount ?? 0),
+            ("compression_contexts", compression.contextCount),
+            ("compressors_lent", compression.lentDeflaterCount),
+            ("inflaters_lent", compression.streamingCount),
             ("connections_accepted", counters.connectionsAccepted),
             ("accepts_failed", counters.acceptsFailed),
             ("connections_refused", counters.connectionsRefused),
@@ -81,6 +93,12 @@ extension ConnectionDriver where Ring: ~Copyable {
             ("connections_quieted", counters.connectionsQuieted),
             ("send_queue_overflows", counters.sendQueueOverflows),
             ("messages_dropped", counters.messagesDropped),
+            ("messages_compressed", counters.messagesCompressed),
+            ("bytes_compressed", counters.bytesCompressed),
+            ("wire_bytes_compressed", counters.wireBytesCompressed),
+            ("wire_bytes_inflated", counters.wireBytesInflated),
+            ("bytes_inflated", counters.bytesInflated),
+            ("inflations_refused", counters.inflationsRefused),
             ("broadcasts_sent", counters.broadcastsSent),
             ("broadcasts_received", counters.broadcastsReceived),
             ("broadcasts_refused", counters.broadcastsRefused),

@@ -11,6 +11,7 @@ struct ServerFrame: Equatable {
     var opcode: UInt8
     var payload: [UInt8]
     var isFinal = true
+    var reservedBits: UInt8 = 0
 
     var closeCode: Int? {
         guard opcode == 8, payload.count >= 2 else { return nil }
@@ -31,6 +32,8 @@ final class VirtualPeer: VirtualEnd {
     var answersClose = true
     var answersPings = true
     var endsAfterEnd = true
+    /// Those that what was negotiated allows.
+    var reservedBitsAllowed: UInt8 = 0
     var onFrame: (ServerFrame) -> Void = { _ in }
     var onOpen: () -> Void = {}
 
@@ -177,7 +180,7 @@ final class VirtualPeer: VirtualEnd {
     /// Written anew, so that the codec does not judge itself.
     private func nextFrame(from start: Int) -> (ServerFrame, Int)? {
         guard input.count >= start + 2 else { return nil }
-        if input[start] & 0x70 != 0 || input[start + 1] & 0x80 != 0 {
+        if input[start] & 0x70 & ~reservedBitsAllowed != 0 || input[start + 1] & 0x80 != 0 {
             complaint = complaint ?? "a frame begins \(input[start]) \(input[start + 1])"
             return nil
         }
@@ -193,7 +196,8 @@ final class VirtualPeer: VirtualEnd {
         let frame = ServerFrame(
             opcode: input[start] & 15,
             payload: Array(input[position..<position + length]),
-            isFinal: input[start] & 0x80 != 0
+            isFinal: input[start] & 0x80 != 0,
+            reservedBits: input[start] & 0x70
         )
         return (frame, position + length - start)
     }

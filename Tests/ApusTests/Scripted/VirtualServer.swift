@@ -19,6 +19,8 @@ final class VirtualServer: VirtualEnd {
     var endsAfterClose = true
     var endsAfterEnd = true
     var echoes = false
+    /// What it answers to an offer of extensions.
+    var extensions: String?
     /// What it says to the request, in place of accepting it.
     var response: [UInt8]?
     /// What it says to CONNECT; then it is the server behind the proxy.
@@ -75,7 +77,7 @@ final class VirtualServer: VirtualEnd {
             Upgrade: websocket\r
             Connection: Upgrade\r
             Sec-WebSocket-Accept: \(AcceptKey.accept(for: key.span))\r
-            \(selection)\r
+            \(selection)\(extensions.map { "Sec-WebSocket-Extensions: \($0)\r\n" } ?? "")\r
 
             """
         write(Array(head.utf8) + greeting)
@@ -152,7 +154,9 @@ final class VirtualServer: VirtualEnd {
 
     private func nextFrame(from start: Int) -> (ServerFrame, Int)? {
         guard input.count >= start + 2 else { return nil }
-        if input[start] & 0x70 != 0 || input[start + 1] & 0x80 == 0 {
+        if input[start] & 0x70 & ~(extensions == nil ? 0 : 0x40) != 0
+            || input[start + 1] & 0x80 == 0
+        {
             complaint = complaint ?? "a frame begins \(input[start]) \(input[start + 1])"
             return nil
         }
@@ -170,7 +174,8 @@ final class VirtualServer: VirtualEnd {
         let frame = ServerFrame(
             opcode: input[start] & 15,
             payload: input[position..<position + length].enumerated().map { $1 ^ key[$0 % 4] },
-            isFinal: input[start] & 0x80 != 0
+            isFinal: input[start] & 0x80 != 0,
+            reservedBits: input[start] & 0x70
         )
         keys.append(key)
         return (frame, position + length - start)

@@ -1,0 +1,224 @@
+// This source file is part of the Apus project
+// SPDX-License-Identifier: Apache-2.0
+
+import ApusCodec
+import ApusDeflate
+import ApusProtocol
+import ApusRing
+
+/// Received messages that are compressed, RFC 7692 §7.2.2.
+///
+/// One that comes whole is inflated by an inflater that all connections share. Of one that comes in
+/// part a little is kept as it is; then it gets an inflater of its own until it ends, so that a bomb
+/// is seen before there is more of it.
+extension ConnectionDriver where Ring: ~Copyable {
+    /// What comes out of an inflater at once.
+    private var chunkByteCount: Int { 16_384 }
+
+    /// So much of a message is kept before it gets an inflater.
+    private var keptByteCountMax: Int { 16_384 }
+
+    func inflate(
+        _ part: MessagePart,
+        of bytes: UnsafeMutableRawBufferPointer,
+        for webSocket: WebSocketConnection,
+        on connection: Connection
+    ) {
+        // What lies in the target is behind the message's beginning already.
+        let isReceived = part.payload.place == .received
+        let received = unsafe UnsafeRawBufferPointer(
+            rebasing: isReceived ? bytes[part.payload.range] : bytes[..<0]
+        )
+        if part.isFirst, part.isLast {
+            unsafe inflateWhole(received, part.kind, for: webSocket, on: connection)
+            return
+        }
+        let contexts = webSocket.madeContexts()
+        let message = part.isFirst ? InflatingMessage(part.kind) : contexts.message
+        contexts.message = message
+        guard let message else { preconditionFailure("a part, but no message has begun") }
+        guard message.inflater == nil else {
+            unsafe inflate(received, isLast: part.isLast, of: message, webSocket, connection)
+            return
+        }
+        if isReceived {
+            webSocket.withExtras {
+                unsafe $0.assembly.append(
+                    received,
+                    remaining: part.remainingByteCount,
+                    from: &messageBuffers.value
+                )
+            }
+        }
+        if part.isLast {
+            contexts.message = nil
+            var kept = webSocket.takeAssembly()
+            unsafe inflateWhole(kept.bytes, message.kind, for: webSocket, on: connection)
+            kept.removeAll(to: &messageBuffers.value)
+        } else if webSocket.assemblyByteCount >= keptByteCountMax || !assemblesFragments,
+            let inflater = compression.takeStreamingInflater()
+        {
+            begin(inflater, for: webSocket)
+            message.inflater = inflater
+            var kept = webSocket.takeAssembly()
+            unsafe inflate(kept.bytes, isLast: false, of: message, webSocket, connection)
+            kept.removeAll(to: &messageBuffers.value)
+        }
+    }
+
+    private func inflateWhole(
+        _ bytes: UnsafeRawBufferPointer,
+        _ kind: MessageKind,
+        for webSocket: WebSocketConnection,
+        on connection: Connection
+    ) {
+        let inflater = compression.takeInflater()
+        begin(inflater, for: webSocket)
+        let message = InflatingMessage(kind)
+        unsafe feed(inflater, bytes, isLast: true, of: message, webSocket, connection)
+        message.output.removeAll(to: &messageBuffers.value)
+        compression.give(inflater)
+    }
+
+    /// Goes on with a message that has an inflater.
+    private func inflate(
+        _ bytes: UnsafeRawBufferPointer,
+        isLast: Bool,
+        of message: InflatingMessage,
+        _ webSocket: WebSocketConnection,
+        _ connection: Connection
+    ) {
+        // Taken out: a handler may end the connection, and that gives back what it holds.
+        guard let inflater = message.inflater else { return }
+        message.inflater = nil
+        if isLast { webSocket.contexts?.message = nil }
+        unsafe feed(inflater, bytes, isLast: isLast, of: message, webSocket, connection)
+        if webSocket.contexts?.message === message {
+            message.inflater = inflater
+        } else {
+            message.output.removeAll(to: &messageBuffers.value)
+            compression.giveStreaming(inflater)
+        }
+    }
+
+    private func begin(_ inflater: Inflater, for webSocket: WebSocketConnection) {
+        let limits = Inflater.Limits(
+            byteCountMax: Int(clamping: webSocket.context.configuration.messageByteCountMax),
+            ratioMax: webSocket.context.compression.maxInflationRatio
+        )
+        guard let window = webSocket.contexts?.window else {
+            unsafe inflater.begin(within: limits)
+            return
+        }
+        unsafe window.bytes.withUnsafeBytes { unsafe inflater.begin(within: limits, window: $0) }
+    }
+
+    private func feed(
+        _ inflater: Inflater,
+        _ bytes: UnsafeRawBufferPointer,
+        isLast: Bool,
+        of message: InflatingMessage,
+        _ webSocket: WebSocketConnection,
+        _ connection: Connection
+    ) {
+        counters.wireBytesInflated += bytes.count
+        let memory = unsafe messageBuffers.value.take(chunkByteCount)
+        let chunk = unsafe UnsafeMutableRawBufferPointer(rebasing: memory[..<chunkByteCount])
+        let defect = unsafe inflater.inflate(bytes, isLast: isLast, by: chunk) { part, isLast in
+            counters.bytesInflated += part.count
+            return unsafe inflated(part, isLast: isLast, of: message, webSocket, connection)
+        }
+        unsafe messageBuffers.value.give(memory)
+        guard let defect else { return }
+        counters.inflationsRefused += 1
+        switch defect {
+        case .corrupt: refuse(webSocket, connection, .invalidPayload, "corrupt compressed data")
+        case .tooBig: refuse(webSocket, connection, .messageTooBig, "message over the limit")
+        case .overRatio: refuse(webSocket, connection, .messageTooBig, "message inflates too much")
+        }
+    }
+
+    /// What has come out; whether more is wanted.
+    private func inflated(
+        _ part: UnsafeRawBufferPointer,
+        isLast: Bool,
+        of message: InflatingMessage,
+        _ webSocket: WebSocketConnection,
+        _ connection: Connection
+    ) -> Bool {
+        unsafe remember(part, of: webSocket)
+        if message.kind == .text {
+            let isValid = message.text.validate(
+                unsafe Span(_unsafeBytes: part),
+                range: 0..<part.count
+            )
+            guard isValid, !isLast || message.text.isAtBoundary else {
+                refuse(webSocket, connection, .invalidPayload, "invalid UTF-8")
+                return false
+            }
+        }
+        guard assemblesFragments else {
+            let isFirst = !message.hasDelivered
+            message.hasDelivered = true
+            let event = MessagePart(
+                kind: message.kind,
+                payload: DecodedPayload(0..<part.count),
+                isFirst: isFirst,
+                isLast: isLast
+            )
+            unsafe deliver(event, part, to: webSocket, on: connection)
+            return connection.stage == .open && webSocket.machine.value.isOpen
+        }
+        guard !isLast || !message.output.isEmpty else {
+            let handler = webSocket.handlers?.message
+            unsafe deliver(message.kind, part, to: handler, of: webSocket, on: connection)
+            return false
+        }
+        reserve(message.output.byteCount + part.count, for: message, webSocket)
+        unsafe message.output.append(part, remaining: 0, from: &messageBuffers.value)
+        guard isLast else { return true }
+        let handler = webSocket.handlers?.message
+        unsafe deliver(
+            message.kind,
+            message.output.bytes,
+            to: handler,
+            of: webSocket,
+            on: connection
+        )
+        return false
+    }
+
+    /// Room in few steps: what is not written to takes no memory, but what is copied does, twice.
+    private func reserve(
+        _ byteCount: Int,
+        for message: InflatingMessage,
+        _ webSocket: WebSocketConnection
+    ) {
+        guard byteCount > message.output.capacity else { return }
+        let limit = Int(clamping: webSocket.context.configuration.messageByteCountMax)
+        let capacity =
+            byteCount <= 65_536 ? 65_536 : min(limit, max(1 << 22, 2 * message.output.capacity))
+        message.output.reserve(max(byteCount, capacity), from: &messageBuffers.value)
+    }
+
+    /// Keeps what the peer's next message may refer to.
+    private func remember(_ part: UnsafeRawBufferPointer, of webSocket: WebSocketConnection) {
+        let peer: Role = webSocket.isClient ? .server : .client
+        guard let side = webSocket.machine.value.deflate?.side(of: peer), side.takesOver else {
+            return
+        }
+        let contexts = webSocket.madeContexts()
+        if contexts.window == nil { contexts.window = InflationWindow(bits: side.windowBits) }
+        unsafe contexts.window?.append(part)
+    }
+
+    private func refuse(
+        _ webSocket: WebSocketConnection,
+        _ connection: Connection,
+        _ code: CloseCode,
+        _ reason: String
+    ) {
+        counters.protocolViolations += 1
+        fail(webSocket, on: connection, code, reason)
+    }
+}
