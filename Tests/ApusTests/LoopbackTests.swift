@@ -20,13 +20,15 @@ import Testing
         let driver: ConnectionDriver<Ring>
         private let loop: WorkerLoop<Ring>
 
-        init(host: String = "127.0.0.1") throws {
+        init(host: String = "127.0.0.1", compression: Compression = .off) throws {
+            var configuration = ServerConfiguration()
+            configuration.compression = compression
             listener = try ListenerSet.open(ListenerSpec(.tcp(host: host, port: 0)), slots: 1)
             let http = HTTPServer(port: 0)
             server = WebSocketServer(httpServer: http)
             driver = ConnectionDriver(
                 ring: try Ring(),
-                configuration: ServerConfiguration(),
+                configuration: configuration,
                 listeners: [
                     WorkerListener(
                         descriptor: listener.descriptor(forSlot: 0),
@@ -97,6 +99,46 @@ import Testing
             #expect(closeCode == .normalClosure)
             #expect(received == sent)
             try machine.drain()
+        }
+    }
+
+    @Test(
+        arguments: [.off, .shared, .dedicated(), .dedicated(windowBits: 15)] as [Compression],
+        [.off, .shared, .dedicated(windowBits: 9), .dedicated(windowBits: 15)] as [Compression]
+    )
+    func `compressed messages come back unharmed`(
+        compression: Compression,
+        offered: Compression
+    ) throws {
+        try inWorker {
+            let machine = try Machine(compression: compression)
+            let client = machine.client()
+            client.configuration.compression = offered
+            let sent = [0, 1, 300, 4096, 300, 65_536, 300, 1_000_000].map { count in
+                (0..<count).map { UInt8(truncatingIfNeeded: $0 &* $0 >> 5 + count) & 0x1F }
+            }
+            var received: [[UInt8]] = []
+            var closeCode: CloseCode?
+            var extensions: String?
+            client.onConnect { connection in
+                extensions = connection.extensions
+                connection.onMessage { [unowned connection] message in
+                    received.append(message.binaryData ?? [])
+                    if received.count == sent.count { connection.close() }
+                }
+                connection.onClose { code, _ in closeCode = code }
+                for bytes in sent { connection.sendBytes(bytes) }
+            }
+            client.onConnectFailed { Issue.record("\($0)") }
+            try client.connect(machine.url("127.0.0.1"))
+            try machine.run { closeCode != nil }
+            #expect(received == sent)
+            let isOn = compression != .off && offered != .off
+            #expect(extensions?.isEmpty == !isOn)
+            #expect(machine.driver.counters.messagesCompressed == (isOn ? 12 : 0))
+            try machine.drain()
+            let pool = machine.driver.compression
+            #expect(pool.contextCount + pool.lentDeflaterCount + pool.connectionCount == 0)
         }
     }
 

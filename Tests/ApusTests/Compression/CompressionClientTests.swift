@@ -1,0 +1,79 @@
+// This source file is part of the Apus project
+// SPDX-License-Identifier: Apache-2.0
+
+@testable import Apus
+import ApusCodec
+import ApusTestSupport
+import Testing
+
+@Suite(.rfc7692("5.1")) struct `Compression on a client` {
+    @Test(
+        arguments: [
+            (
+                .shared,
+                "permessage-deflate; server_no_context_takeover; client_no_context_takeover; client_max_window_bits"
+            ),
+            (
+                .dedicated(),
+                "permessage-deflate; server_max_window_bits=12; client_max_window_bits=12"
+            ),
+            (
+                .dedicated(contextsMax: 0),
+                "permessage-deflate; server_no_context_takeover; client_no_context_takeover; client_max_window_bits"
+            ),
+        ] as [(Compression, String)]
+    )
+    func `is offered as it is configured`(compression: Compression, offer: String) throws {
+        try inWorker {
+            let world = ClientWorld { $0.compression = compression }
+            let (connection, server) = try world.open()
+            #expect(server.field("Sec-WebSocket-Extensions") == offer)
+            #expect(connection.extensions.isEmpty)
+            connection.sendBytes(sampleText(1000))
+            try world.world.run { !server.frames.isEmpty }
+            #expect(server.complaint == nil)
+            #expect(server.messages == [sampleText(1000)])
+        }
+    }
+
+    @Test(arguments: ["permessage-deflate", "permessage-bzip2", "permessage-deflate; foo"])
+    func `fails where the answer does not fit`(answer: String) throws {
+        try inWorker {
+            let world = ClientWorld { $0.compression = .shared }
+            world.prepare = { $0.extensions = answer }
+            guard case .invalidResponse = try world.fail() else {
+                Issue.record("\(world.failures)")
+                return
+            }
+        }
+    }
+
+    @Test func `sends and takes what was agreed on`() throws {
+        try inWorker {
+            let world = ClientWorld { $0.compression = .shared }
+            world.prepare = {
+                $0.extensions = "permessage-deflate; server_no_context_takeover"
+            }
+            let (connection, server) = try world.open()
+            let message = sampleText(1000)
+            connection.sendBytes(message)
+            connection.sendBytes(message)
+            try world.world.run { server.frames.count == 2 }
+            #expect(server.complaint == nil)
+            #expect(server.frames.allSatisfy { $0.reservedBits == 0x40 })
+            #expect(server.frames[0].payload.count < 500)
+            // Each stands alone, since the client said so.
+            #expect(server.frames[0].payload == server.frames[1].payload)
+            var hello = VirtualServer.frame(1, [0xF2, 0x48, 0xCD, 0xC9, 0xC9, 0x07, 0x00])
+            hello[0] |= 0x40
+            server.write(hello)
+            try world.world.run { !world.messages.isEmpty }
+            #expect(world.messages == [Array("Hello".utf8)])
+            var bad = VirtualServer.frame(1, [0x06])
+            bad[0] |= 0x40
+            server.write(bad)
+            try world.world.run { !world.closes.isEmpty }
+            #expect(world.closes == [.invalidPayload])
+        }
+    }
+}
