@@ -2,7 +2,9 @@
 // SPDX-License-Identifier: Apache-2.0
 
 /*
- * client ws|raw PORT PID[+PID…] CONNECTIONS ACTIVE INFLIGHT text|binary SIZE
+ * client ws|raw PORT PID[+PID…] CONNECTIONS ACTIVE INFLIGHT text|binary|json SIZE
+ *
+ * Messages of json are compressed, each for itself.
  *
  * Connects to one server, says `ready`, and then runs a window for each line that it is told:
  *     echo MILLISECONDS, open MILLISECONDS RATE, fanout MILLISECONDS, churn MILLISECONDS
@@ -54,6 +56,10 @@ static struct client parse(char **arguments) {
                 .message_size = number(arguments[8], 1, MESSAGE_SIZE_MAX),
             },
     };
+    if (strcmp(arguments[7], "json") == 0) {
+        client.traffic.is_text = client.traffic.is_compressed = true;
+        client.traffic.message_size = prepare_compressed(client.traffic.message_size);
+    }
     for (char *pid = strtok(arguments[3], "+"); pid != NULL; pid = strtok(NULL, "+")) {
         if (client.pid_count == PIDS_MAX) {
             die("the server has more than %d processes", PIDS_MAX);
@@ -83,7 +89,7 @@ static struct window run_window(struct client *client, char *line) {
 
 int main(int count, char **arguments) {
     if (count != ARGUMENT_COUNT) {
-        die("ws|raw PORT PID[+PID...] CONNECTIONS ACTIVE INFLIGHT text|binary SIZE");
+        die("ws|raw PORT PID[+PID...] CONNECTIONS ACTIVE INFLIGHT text|binary|json SIZE");
     }
     struct client client = parse(arguments);
     open_connections(&client);

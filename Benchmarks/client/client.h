@@ -26,7 +26,8 @@ enum {
 /* What is sent. */
 struct traffic {
     bool is_text;
-    bool is_published; /* one message for all connections; it begins with '*' */
+    bool is_compressed; /* text that is compressed: its size is that on the wire */
+    bool is_published;  /* one message for all connections; it begins with '*' */
     size_t message_size;
     unsigned inflight; /* messages under way on each connection */
 };
@@ -86,6 +87,13 @@ void open_connections(struct client *client);
  * It lies in memory that the next call writes into. */
 const uint8_t *make_message(const struct traffic *traffic, uint32_t number, uint64_t index,
                             uint32_t *key);
+
+/* deflate.c: makes a message of this many bytes, for all connections; returns how many it is sent
+ * with. */
+size_t prepare_compressed(size_t size);
+const uint8_t *compressed_message(void);
+/* Dies unless it is the message, compressed in any way, but always in the same. */
+void check_compressed(uint8_t bits, const uint8_t *bytes, size_t size);
 
 /* ring.c: what a receive brought, or that there is room to send (no connection). */
 struct event {

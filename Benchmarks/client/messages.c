@@ -20,8 +20,8 @@ static void check_message(struct client *client, struct connection *connection,
     uint32_t key;
     const uint8_t *message =
         make_message(traffic, author(client, connection), connection->received, &key);
-    if (connection->sent == connection->received ||
-        memcmp(bytes, message, traffic->message_size) != 0) {
+    bool is_same = traffic->is_compressed || memcmp(bytes, message, traffic->message_size) == 0;
+    if (connection->sent == connection->received || !is_same) {
         errno = 0;
         die("message %llu of connection %u came back as another",
             (unsigned long long)connection->received, connection->number);
@@ -43,25 +43,35 @@ static size_t check_messages(struct client *client, struct connection *connectio
     for (;;) {
         const uint8_t *bytes = start + position;
         size_t left = size - position;
-        size_t header_size = 0;
+        size_t header_size = 0, message_size = traffic->message_size;
+        uint8_t bits = APUS_FIN;
         if (!client->is_raw) {
             apus_frame_header header;
-            apus_result result = apus_frame_header_decode(bytes, left, APUS_CLIENT, 0, &header);
+            apus_result result = apus_frame_header_decode(
+                bytes, left, APUS_CLIENT, traffic->is_compressed ? APUS_RSV1 : 0, &header);
             if (result == APUS_INCOMPLETE) {
                 return position;
             }
-            if (result != APUS_OK || header.opcode != opcode || header.bits != APUS_FIN ||
-                header.payload_size != traffic->message_size) {
+            if (traffic->is_compressed) {
+                message_size = (size_t)header.payload_size;
+                bits = header.bits;
+            }
+            if (result != APUS_OK || header.opcode != opcode ||
+                (!traffic->is_compressed && header.bits != APUS_FIN) ||
+                header.payload_size != message_size || message_size > MESSAGE_SIZE_MAX) {
                 errno = 0;
                 die("it sends what is no echo: result %d, opcode %u", (int)result, header.opcode);
             }
             header_size = header.header_size;
         }
-        if (left < header_size + traffic->message_size) {
+        if (left < header_size + message_size) {
             return position;
         }
+        if (traffic->is_compressed) {
+            check_compressed(bits, bytes + header_size, message_size);
+        }
         check_message(client, connection, bytes + header_size);
-        position += header_size + traffic->message_size;
+        position += header_size + message_size;
     }
 }
 
@@ -153,7 +163,8 @@ static void send_bytes(struct client *client, struct connection *connection, con
 void send_messages(struct client *client, struct connection *connection, uint64_t end) {
     static uint8_t bytes[INFLIGHT_MAX * 64 + APUS_HEADER_SIZE_MAX + MESSAGE_SIZE_MAX];
     const struct traffic *traffic = &client->traffic;
-    uint8_t first_byte = APUS_FIN | (traffic->is_text ? APUS_OPCODE_TEXT : APUS_OPCODE_BINARY);
+    uint8_t bits = traffic->is_compressed ? APUS_FIN | APUS_RSV1 : APUS_FIN;
+    uint8_t first_byte = bits | (traffic->is_text ? APUS_OPCODE_TEXT : APUS_OPCODE_BINARY);
     size_t size = 0;
     while (connection->sent < end) {
         uint32_t key;

@@ -12,6 +12,10 @@ enum { SEED_SIZE = 24 };
 // all.
 const uint8_t *make_message(const struct traffic *traffic, uint32_t number, uint64_t index,
                             uint32_t *key) {
+    if (traffic->is_compressed) {
+        *key = (uint32_t)(index * UINT64_C(0x9E3779B97F4A7C15) >> 32);
+        return compressed_message();
+    }
     static uint8_t message[MESSAGE_SIZE_MAX];
     static bool is_filled;
     if (!is_filled) {

@@ -37,7 +37,7 @@ def compile_c(name, files, *libraries):
 def client():
     try:
         sources = sorted(CLIENT.glob("*.c"))
-        return with_package("liburing-dev", lambda: compile_c("client", sources, "-luring"))
+        return with_package("liburing-dev", lambda: compile_c("client", sources, "-luring", "-lz"))
     except Skip as skip:
         sys.exit(f"the client: {skip}")
 

@@ -21,6 +21,7 @@ class Peer:
     version: str
     command: list
     publishing: list | None = None  # the command of a server that sends each message to all
+    compressing: list | None = None  # that of one that compresses
     idle_command: list | None = None  # where idle connections are measured; None: `command`
     environment: dict = dataclasses.field(default_factory=dict)
     is_raw: bool = False
@@ -52,6 +53,7 @@ def apus_of(name, binary, origin):
         name, f"{output_of(binary, '--version')}, {origin}",
         command=[*serve, "--app", "echo", *silent],
         publishing=[*serve, "--app", "broadcast", *silent],
+        compressing=[*serve, "--app", "echo", "--compression", "shared", *silent],
         idle_command=[*serve, "--app", "echo"],
     )
 
@@ -89,7 +91,8 @@ def uwebsockets(options):
         "uws_echo", [PEERS / "uws_echo.c"], library, f"-Wl,-rpath,{library.parent}"))
     version = building.pypi_version("socketify")
     return publishing("uwebsockets", f"the library in socketify {version} (PyPI), on libuv "
-                      f"{debian_version('libuv1')}", [binary])
+                      f"{debian_version('libuv1')}", [binary],
+                      compressing=[binary, "compress"])
 
 
 def architecture():
@@ -125,7 +128,8 @@ def ws(options):
     installed = pathlib.Path("/usr/share/nodejs/ws/package.json")
     with_package("node-ws", lambda: building.run("test", "-e", installed))
     version = f"{debian_version('node-ws')} (Debian), node {output_of('node', '--version')}"
-    return publishing("ws", version, ["node", PEERS / "ws_echo.js"])
+    command = ["node", PEERS / "ws_echo.js"]
+    return publishing("ws", version, command, compressing=[*command, "compress"])
 
 
 def gorilla(options):
@@ -159,8 +163,11 @@ def websockets(options):
 def on_uvloop(name):
     python = building.python(name, "uvloop")
     version = f"{building.pypi_version(name)} on uvloop {building.pypi_version('uvloop')}"
+    # picows knows no compression.
+    command = [python, PEERS / f"{name}_echo.py"]
+    compressing = [*command, "compress"] if name == "websockets" else None
     return publishing(name, f"{version} (PyPI), {output_of(python, '--version')}",
-                      [python, PEERS / f"{name}_echo.py"])
+                      command, compressing=compressing)
 
 
 PEER_FUNCTIONS = [

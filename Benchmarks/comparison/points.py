@@ -18,6 +18,7 @@ class Point:
     inflight: int
     size: int
     is_text: bool = False
+    is_compressed: bool = False  # text, as JSON; the size is that of what is compressed
 
     @property
     def key(self):
@@ -25,8 +26,8 @@ class Point:
         special = {value: key for key, value in SPECIAL.items()}
         if self in special:
             return special[self]
-        text = "text" if self.is_text else ""
-        return f"{self.connections}x{self.inflight}x{size_words(self.size, '')}{text}"
+        kind = "json" if self.is_compressed else "text" if self.is_text else ""
+        return f"{self.connections}x{self.inflight}x{size_words(self.size, '')}{kind}"
 
     @property
     def title(self):
@@ -35,6 +36,7 @@ class Point:
         plural = "" if self.connections == 1 else "s"
         connections = f"{self.connections:,} connection{plural}"
         kind = "text" if self.is_text else "binary"
+        kind = "of JSON, compressed without context" if self.is_compressed else kind
         return f"{connections}, {self.inflight} in flight on each, {size_words(self.size)} {kind}"
 
 
@@ -63,23 +65,24 @@ TITLES = {
 
 FULL = ["1x1", "100x1", "100x1x125", "100x1x1KiB", "100x1x16KiB", "10x1x1MiB",
         "100x16", "100x16x125", "100x16x1KiB", "100x16x16KiB", "1000x1", "1000x1x1KiB", "1000x16",
-        "10000x1", "10000x16", "100x1text", "100x16text", "100x16x1KiBtext", "100x1x16KiBtext",
+        "10000x1", "10000x16", "100x1text", "100x16text", "100x1x1KiBjson", "100x16x1KiBtext", "100x1x16KiBtext",
         "10x1x1MiBtext", *SPECIAL]
 QUICK = ["100x1", "100x1x1KiB", "100x1x16KiB", "10x1x1MiB", "100x16", "churn", "fanout", "latency",
          "memory"]
 
 
 def parse(word, size, is_text):
-    """A point by its word: CONNECTIONSxINFLIGHT[xSIZE][text] or a name of SPECIAL."""
+    """A point by its word: CONNECTIONSxINFLIGHT[xSIZE][text|json] or a name of SPECIAL."""
     if word in SPECIAL:
         return SPECIAL[word]
-    match = re.fullmatch(r"(\d+)x(\d+)(?:x(\d+)(B|KiB|MiB)?)?(text)?", word)
+    match = re.fullmatch(r"(\d+)x(\d+)(?:x(\d+)(B|KiB|MiB)?)?(text|json)?", word)
     if match is None:
         raise ValueError(f"'{word}' is no work point")
-    connections, inflight, number, unit, text = match.groups()
+    connections, inflight, number, unit, kind = match.groups()
     if number is not None:
         size = int(number) * UNITS[unit or "B"]
     if not (1 <= int(connections) <= 19000 and 1 <= int(inflight) <= 256 and 1 <= size <= SIZE_MAX):
         raise ValueError(f"'{word}' is beyond 19000 connections, 256 in flight or 1 MiB")
     connections = int(connections)
-    return Point("echo", connections, connections, int(inflight), size, is_text or text == "text")
+    return Point("echo", connections, connections, int(inflight), size,
+                 is_text=is_text or kind is not None, is_compressed=kind == "json")

@@ -41,6 +41,7 @@ TARGETS = [
     Target("CPU per message", "100x16x20B", ("nio",), 1 / 12),
     *(Target("CPU per message", "100x16x20B", (name,), 1 / 20)
       for name in ("gorilla", "picows", "ws")),
+    Target("CPU per compressed message", "100x1x1KiBjson", (LIBUV,), 1.0),
     Target("CPU per delivered message", "fanout", UWEBSOCKETS, 0.85),
     Target("p99 latency", "latency", UWEBSOCKETS, 1.0, "p99"),
     Target("CPU per handshake", "churn", HANDSHAKING, 1.0),

@@ -27,7 +27,8 @@ class Client:
     def __init__(self, binary, server, point, core, realtime, connections=None):
         traffic = (
             point.connections if connections is None else connections,
-            max(point.active, 1), point.inflight, "text" if point.is_text else "binary", point.size,
+            max(point.active, 1), point.inflight,
+            "json" if point.is_compressed else "text" if point.is_text else "binary", point.size,
         )
         pids = "+".join(str(pid) for pid in server.pids())
         kind = "raw" if server.peer.is_raw else "ws"

@@ -2,9 +2,10 @@
 // SPDX-License-Identifier: Apache-2.0
 
 /*
- * uWebSockets as the shared library in PyPI's socketify has it (on libuv): uws_echo [publish]
- * It is linked with that library by its path. The few prototypes of its C interface that are needed
- * are declared here; the layouts are those that socketify itself declares to Python.
+ * uWebSockets as the shared library in PyPI's socketify has it (on libuv): uws_echo
+ * [publish|compress] It is linked with that library by its path. The few prototypes of its C
+ * interface that are needed are declared here; the layouts are those that socketify itself declares
+ * to Python.
  */
 
 #include <stdbool.h>
@@ -58,9 +59,13 @@ void uws_app_listen_with_config(int tls, struct app *app, struct listen_configur
 void uws_app_run(int tls, struct app *app);
 int us_socket_local_port(int tls, struct listener *listener);
 int uws_ws_send(int tls, struct web_socket *socket, const char *message, size_t size, int opcode);
+int uws_ws_send_with_options(int tls, struct web_socket *socket, const char *message, size_t size,
+                             int opcode, bool compress, bool is_final);
 bool uws_ws_subscribe(int tls, struct web_socket *socket, const char *topic, size_t size);
 bool uws_publish(int tls, struct app *app, const char *topic, size_t topic_size,
                  const char *message, size_t size, int opcode, bool compress);
+
+enum { shared_compressor = 1, shared_decompressor = 1 << 8 };
 
 static const char topic[] = "all";
 
@@ -68,6 +73,12 @@ static void echo(struct web_socket *socket, const char *message, size_t size, in
                  void *user) {
     (void)user;
     uws_ws_send(0, socket, message, size, opcode);
+}
+
+static void echo_compressed(struct web_socket *socket, const char *message, size_t size, int opcode,
+                            void *user) {
+    (void)user;
+    uws_ws_send_with_options(0, socket, message, size, opcode, true, true);
 }
 
 static void subscribe(struct web_socket *socket, void *user) {
@@ -93,12 +104,16 @@ static void tell(struct listener *listener, struct listen_configuration configur
 
 int main(int count, char **arguments) {
     bool publishes = count > 1 && strcmp(arguments[1], "publish") == 0;
+    bool compresses = count > 1 && strcmp(arguments[1], "compress") == 0;
     struct app *app = uws_create_app(0, (struct tls_options){.prefers_low_memory = 0});
     struct behavior behavior = {
+        .compression = compresses ? shared_compressor | shared_decompressor : 0,
         .payload_size_max = 16 << 20,
         .backpressure_max = 64 << 20,
         .open = publishes ? subscribe : NULL,
-        .message = publishes ? publish : echo,
+        .message = publishes    ? publish
+                   : compresses ? echo_compressed
+                                : echo,
     };
     uws_ws(0, app, "/*", behavior, app);
     struct listen_configuration configuration = {.host = "127.0.0.1"};

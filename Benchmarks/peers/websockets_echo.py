@@ -30,7 +30,8 @@ async def publish(connection):
 async def main():
     global server
     handler = publish if sys.argv[1:] == ["publish"] else echo
-    server = await serve(handler, "127.0.0.1", 0, compression=None, ping_interval=None)
+    compression = "deflate" if sys.argv[1:] == ["compress"] else None
+    server = await serve(handler, "127.0.0.1", 0, compression=compression, ping_interval=None)
     print(f"listening on 127.0.0.1:{server.sockets[0].getsockname()[1]}", flush=True)
     await asyncio.Future()
 

@@ -1,7 +1,8 @@
 // This source file is part of the Apus project
 // SPDX-License-Identifier: Apache-2.0
 
-// An echo server on ws (Debian's node-ws): ws_echo.js [publish]. Only Debian's modules are looked at.
+// An echo server on ws (Debian's node-ws): ws_echo.js [publish|compress]. Only Debian's modules are
+// looked at.
 
 'use strict';
 const { WebSocketServer } = require('/usr/share/nodejs/ws');
@@ -11,7 +12,7 @@ const server = new WebSocketServer({
     host: '127.0.0.1',
     port: 0,
     backlog: 4096,
-    perMessageDeflate: false,
+    perMessageDeflate: process.argv[2] === 'compress' && { threshold: 0 },
 });
 
 server.on('connection', (socket) => {

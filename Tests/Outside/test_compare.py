@@ -61,7 +61,7 @@ def test_quartiles_lie_within_the_samples(samples, expected):
 
 @pytest.mark.parametrize("word, key", [
     ("100x16", "100x16x20B"), ("1x1x1024", "1x1x1KiB"), ("100x1x16KiBtext", "100x1x16KiBtext"),
-    ("10x1x1MiB", "10x1x1MiB"), *((name, name) for name in points.SPECIAL),
+    ("100x1x1KiBjson", "100x1x1KiBjson"), ("10x1x1MiB", "10x1x1MiB"), *((name, name) for name in points.SPECIAL),
 ])
 def test_a_point_has_one_name(word, key):
     point = points.parse(word, 20, False)
@@ -156,7 +156,7 @@ def test_memory_is_what_came_with_the_connections():
 
 def test_a_run_measures_prints_and_can_be_resumed(tmp_path):
     command = [BENCHMARKS / "compare", "--quick", "--apus", apus.binary(), "--servers", "tcp",
-               "--points", "1x1,2x4x300text,churn", "--rounds", "2", "--window", "20",
+               "--points", "1x1,2x4x300text,2x4x300json,churn", "--rounds", "2", "--window", "20",
                "--pause", "1", "--resume", tmp_path / "run"]
     run = subprocess.run(command, capture_output=True, text=True, check=True)
     for point in ("1x1x20B", "2x4x300Btext", "churn"):
