@@ -266,6 +266,15 @@ def test_examples_build_by_pkg_config(prefix, tmp_path, compiler, language):
     assert run(tmp_path / "echo_frames").splitlines()[:3] == STORY
 
 
+def test_an_embedder_inflates_messages(prefix, tmp_path):
+    need("gcc")
+    program = tmp_path / "inflate_messages"
+    run("gcc", "-std=c11", *WARNINGS, EXAMPLES / "inflate_messages.c",
+        *pkg_config(prefix, "--cflags", "--libs"), f"-Wl,-rpath,{prefix}/lib", "-lz", "-o", program)
+    assert run(program).splitlines() == [
+        "inflated: Hello", "as it is: hi", "the rest: close with 1002"]
+
+
 @pytest.mark.parametrize("standard", ["c++17", "c++20"])
 @pytest.mark.parametrize("compiler", COMPILERS)
 def test_amalgamation_is_part_of_a_program_in_cpp(amalgamation, tmp_path, compiler, standard):
