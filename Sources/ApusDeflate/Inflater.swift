@@ -43,6 +43,9 @@ package final class Inflater {
     /// Whether the last block of a DEFLATE stream has come; another one may follow it.
     private var hasEnded = false
 
+    /// How many of the last bytes are left where nobody wanted more; nil where all were inflated.
+    package private(set) var restByteCount: Int?
+
     package init() {
         unsafe stream = .allocate(capacity: 1)
         unsafe stream.initialize(to: z_stream())
@@ -62,6 +65,7 @@ package final class Inflater {
     package func begin(within limits: Limits, window: UnsafeRawBufferPointer? = nil) {
         self.limits = limits
         (inputByteCount, outputByteCount, hasEnded) = (0, 0, false)
+        restByteCount = nil
         var result = unsafe inflateReset(stream)
         if let window = unsafe window, window.count > 0 {
             let bytes = unsafe window.bindMemory(to: UInt8.self)
@@ -73,7 +77,8 @@ package final class Inflater {
     /// Inflates the next bytes of the message, and hands out what that makes.
     ///
     /// `deliver` gets a part that lies in `chunk`, and whether the message ends with it; only then
-    /// may it be empty. It says whether to go on; if not, what is left of these bytes is lost.
+    /// may it be empty. It says whether to go on; if not, give those again that are left
+    /// (``restByteCount``), which may be none, to go on.
     package func inflate(
         _ bytes: UnsafeRawBufferPointer,
         isLast: Bool,
@@ -82,24 +87,28 @@ package final class Inflater {
     ) -> InflationDefect? {
         inputByteCount += bytes.count
         var filled = 0
-        var goesOn = true
-        func add(_ input: UnsafeRawBufferPointer) -> InflationDefect? {
-            unsafe pump(input, into: chunk, &filled) {
-                goesOn = unsafe deliver($0, false)
-                return goesOn
+        // More may come out of what went in before nobody wanted more.
+        if bytes.count > 0 || restByteCount != nil && !hasEnded {
+            restByteCount = nil
+            let defect = unsafe pump(bytes, into: chunk, &filled) { unsafe deliver($0, false) }
+            if let defect { return defect }
+            if let restByteCount {
+                inputByteCount -= restByteCount
+                return nil
             }
         }
-        if let defect = unsafe add(bytes) { return defect }
-        if isLast, goesOn, !hasEnded, inputByteCount > 0 {
+        if isLast, !hasEnded, inputByteCount > 0 {
             let byteCount = outputByteCount
-            let defect = unsafe Deflater.tail.withUnsafeBytes { unsafe add($0) }
+            let defect = unsafe Deflater.tail.withUnsafeBytes { tail in
+                unsafe pump(tail, into: chunk, &filled) { unsafe deliver($0, false) }
+            }
             if let defect { return defect }
             // It ends an empty block, and nothing else. Bit 7: next is the header of a block.
             guard outputByteCount == byteCount, unsafe stream.pointee.data_type & 128 != 0 else {
                 return .corrupt
             }
         }
-        guard goesOn, filled > 0 || isLast else { return nil }
+        guard filled > 0 || isLast else { return nil }
         _ = unsafe deliver(UnsafeRawBufferPointer(rebasing: chunk[..<filled]), isLast)
         return nil
     }
@@ -112,7 +121,6 @@ package final class Inflater {
         _ filled: inout Int,
         isFull: (UnsafeRawBufferPointer) -> Bool
     ) -> InflationDefect? {
-        guard input.count > 0 else { return nil }
         let source = unsafe input.bindMemory(to: UInt8.self)
         let target = unsafe chunk.bindMemory(to: UInt8.self)
         unsafe stream.pointee.next_in = unsafe UnsafeMutablePointer(mutating: source.baseAddress)
@@ -144,8 +152,11 @@ package final class Inflater {
             default: return .corrupt
             }
             if filled == chunk.count {
-                guard unsafe isFull(UnsafeRawBufferPointer(chunk)) else { return nil }
                 filled = 0
+                guard unsafe isFull(UnsafeRawBufferPointer(chunk)) else {
+                    restByteCount = unsafe Int(stream.pointee.avail_in)
+                    return nil
+                }
                 // There may be more to come out of what went in.
                 guard hasEnded else { continue }
             }

@@ -127,11 +127,32 @@ private let hello = Array("Hello".utf8)
         #expect(Inflation([deflated(noise)[...]], limits: limits).bytes == noise)
     }
 
-    @Test func `stop coming when nobody wants more`() {
-        let wire = deflated([UInt8](repeating: 0, count: 100_000))
-        let inflation = Inflation([wire[...]], chunk: 1000, partsMax: 3)
-        #expect(inflation.bytes.count == 3000)
-        #expect(inflation.defect == nil)
+    @Test(arguments: wellFormed.map(\.wire) + [deflated([UInt8](repeating: 0, count: 10_000))])
+    func `stop coming when nobody wants more, and go on`(wire: [UInt8]) {
+        let whole = Inflation([wire[...]])
+        for chunk in [1, 3, 1000] {
+            let inflater = Inflater()
+            unsafe inflater.begin(within: .init(byteCountMax: 1 << 30))
+            var room = [UInt8](repeating: 0, count: chunk)
+            var rest = wire
+            var bytes: [UInt8] = []
+            var lastCount = 0
+            repeat {
+                let defect = unsafe rest.withUnsafeBytes { rest in
+                    unsafe room.withUnsafeMutableBytes { room in
+                        unsafe inflater.inflate(rest, isLast: true, by: room) { part, isLast in
+                            unsafe bytes += part
+                            lastCount += isLast ? 1 : 0
+                            return false
+                        }
+                    }
+                }
+                #expect(defect == nil)
+                rest = Array(rest.suffix(inflater.restByteCount ?? 0))
+            } while inflater.restByteCount != nil
+            #expect(bytes == whole.bytes)
+            #expect(lastCount == 1)
+        }
     }
 }
 

@@ -14,17 +14,15 @@ struct Inflation {
         by inflater: Inflater = Inflater(),
         limits: Inflater.Limits = .init(byteCountMax: 1 << 30),
         window: [UInt8]? = nil,
-        chunk: Int = 16_384,
-        partsMax: Int = .max
+        chunk: Int = 16_384
     ) {
         var room = [UInt8](repeating: 0, count: chunk)
-        var partCount = 0
         if let window {
             unsafe window.withUnsafeBytes { unsafe inflater.begin(within: limits, window: $0) }
         } else {
             unsafe inflater.begin(within: limits)
         }
-        for (index, piece) in pieces.enumerated() where defect == nil && partCount < partsMax {
+        for (index, piece) in pieces.enumerated() where defect == nil {
             unsafe piece.withUnsafeBytes { piece in
                 unsafe room.withUnsafeMutableBytes { room in
                     unsafe defect = inflater.inflate(
@@ -33,9 +31,8 @@ struct Inflation {
                         by: room
                     ) { part, isLast in
                         unsafe bytes += part
-                        partCount += 1
                         lastCount += isLast ? 1 : 0
-                        return partCount < partsMax
+                        return true
                     }
                 }
             }

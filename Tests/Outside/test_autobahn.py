@@ -43,7 +43,7 @@ def check(sections, tmp_path, note):
     def check(tool, before=(), behind=()):
         run = subprocess.run(
             [TOOLS / tool, *before, "--cases", ",".join(sections)]
-            + ["--outdir", str(tmp_path), "--timeout", "600", *behind],
+            + ["--outdir", str(tmp_path), "--timeout", "1500", *behind],
             stdout=subprocess.PIPE,
             stderr=subprocess.STDOUT,
             text=True,
@@ -69,6 +69,28 @@ def check(sections, tmp_path, note):
 def test_every_case_passes(suite, check):
     with Server(*LIMITS) as server:
         check("run-server-cases", before=[server.url])
+
+
+@pytest.fixture
+def compressed_sections(sections):
+    """Of the cases that compress, small messages and some larger ones, or all."""
+    is_whole = "9.*" in sections
+    sections[:] = ["12.*", "13.*"] if is_whole else ["12.*.1", "12.*.5", "13.*.1", "13.*.5"]
+
+
+@pytest.mark.autobahn
+@pytest.mark.seconds(1800)
+@pytest.mark.parametrize("mode", ["shared", "dedicated"])
+def test_every_case_that_compresses_passes(suite, compressed_sections, check, mode):
+    with Server(*LIMITS, "--compression", mode) as server:
+        check("run-server-cases", before=[server.url])
+
+
+@pytest.mark.autobahn
+@pytest.mark.seconds(1800)
+def test_every_case_that_compresses_passes_with_a_client(suite, compressed_sections, check):
+    client = examples.binary("AutobahnClient")
+    check("run-client-cases", behind=["--", client, "{url}", "{agent}"])
 
 
 @pytest.mark.autobahn

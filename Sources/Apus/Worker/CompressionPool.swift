@@ -100,6 +100,8 @@ final class InflatingMessage {
     var output = MessageAssembly()
     var text = UTF8Validator()
     var hasDelivered = false
+    /// What has come and waits, since the application pauses in the midst of it.
+    var rest: (bytes: [UInt8], isLast: Bool)?
 
     init(_ kind: MessageKind) {
         self.kind = kind

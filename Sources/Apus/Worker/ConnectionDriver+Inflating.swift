@@ -29,7 +29,7 @@ extension ConnectionDriver where Ring: ~Copyable {
         let received = unsafe UnsafeRawBufferPointer(
             rebasing: isReceived ? bytes[part.payload.range] : bytes[..<0]
         )
-        if part.isFirst, part.isLast {
+        if part.isFirst, part.isLast, assemblesFragments {
             unsafe inflateWhole(received, part.kind, for: webSocket, on: connection)
             return
         }
@@ -37,10 +37,21 @@ extension ConnectionDriver where Ring: ~Copyable {
         let message = part.isFirst ? InflatingMessage(part.kind) : contexts.message
         contexts.message = message
         guard let message else { preconditionFailure("a part, but no message has begun") }
+        let isLarge = webSocket.assemblyByteCount + received.count >= keptByteCountMax
+        if message.inflater == nil, !assemblesFragments || isLarge && !part.isLast,
+            let inflater = compression.takeStreamingInflater()
+        {
+            begin(inflater, for: webSocket)
+            message.inflater = inflater
+            var kept = webSocket.takeAssembly()
+            unsafe inflate(kept.bytes, isLast: false, of: message, webSocket, connection)
+            kept.removeAll(to: &messageBuffers.value)
+        }
         guard message.inflater == nil else {
             unsafe inflate(received, isLast: part.isLast, of: message, webSocket, connection)
             return
         }
+        guard contexts.message === message else { return }
         if isReceived {
             webSocket.withExtras {
                 unsafe $0.assembly.append(
@@ -50,19 +61,21 @@ extension ConnectionDriver where Ring: ~Copyable {
                 )
             }
         }
-        if part.isLast {
-            contexts.message = nil
-            var kept = webSocket.takeAssembly()
-            unsafe inflateWhole(kept.bytes, message.kind, for: webSocket, on: connection)
-            kept.removeAll(to: &messageBuffers.value)
-        } else if webSocket.assemblyByteCount >= keptByteCountMax || !assemblesFragments,
-            let inflater = compression.takeStreamingInflater()
-        {
-            begin(inflater, for: webSocket)
-            message.inflater = inflater
-            var kept = webSocket.takeAssembly()
-            unsafe inflate(kept.bytes, isLast: false, of: message, webSocket, connection)
-            kept.removeAll(to: &messageBuffers.value)
+        guard part.isLast else { return }
+        contexts.message = nil
+        var kept = webSocket.takeAssembly()
+        unsafe inflateWhole(kept.bytes, message.kind, for: webSocket, on: connection)
+        kept.removeAll(to: &messageBuffers.value)
+    }
+
+    /// The application goes on: it gets what waited of a message in the midst of which it paused.
+    func inflateRest(for webSocket: WebSocketConnection, on connection: Connection) {
+        guard let message = webSocket.contexts?.message, let (bytes, isLast) = message.rest else {
+            return
+        }
+        message.rest = nil
+        unsafe bytes.withUnsafeBytes {
+            unsafe inflate($0, isLast: isLast, of: message, webSocket, connection)
         }
     }
 
@@ -88,11 +101,20 @@ extension ConnectionDriver where Ring: ~Copyable {
         _ webSocket: WebSocketConnection,
         _ connection: Connection
     ) {
+        if message.rest != nil {
+            unsafe message.rest?.bytes += bytes
+            message.rest?.isLast = isLast
+            return
+        }
         // Taken out: a handler may end the connection, and that gives back what it holds.
         guard let inflater = message.inflater else { return }
         message.inflater = nil
-        if isLast { webSocket.contexts?.message = nil }
         unsafe feed(inflater, bytes, isLast: isLast, of: message, webSocket, connection)
+        if let count = inflater.restByteCount {
+            unsafe message.rest = ([UInt8](bytes.suffix(count)), isLast)
+        } else if isLast, webSocket.contexts?.message === message {
+            webSocket.contexts?.message = nil
+        }
         if webSocket.contexts?.message === message {
             message.inflater = inflater
         } else {
@@ -168,6 +190,7 @@ extension ConnectionDriver where Ring: ~Copyable {
             )
             unsafe deliver(event, part, to: webSocket, on: connection)
             return connection.stage == .open && webSocket.machine.value.isOpen
+                && connection.pauses.isDisjoint(with: .byApplication)
         }
         guard !isLast || !message.output.isEmpty else {
             let handler = webSocket.handlers?.message

@@ -80,6 +80,7 @@ extension ConnectionDriver where Ring: ~Copyable {
         swap(&batch.value, &held.batch)
         batch.value.release()
         readingSlot = connection.slot
+        inflateRest(for: webSocket, on: connection)
         unsafe held.bytes.withUnsafeMutableBytes { bytes in
             var span = unsafe MutableSpan<UInt8>(_unsafeBytes: bytes)
             while true {

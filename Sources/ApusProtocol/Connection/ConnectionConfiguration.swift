@@ -27,14 +27,14 @@ public final class ConnectionConfiguration: Sendable {
     /// How long the closing handshake may take before the transport is closed without it.
     public let closeTimeout: Interval
 
+    /// The same for connections whose messages may be compressed; nil: this is that one.
+    let deflating: ConnectionConfiguration?
+
     private let serverOptions: MessageDecoder.Options
     private let clientOptions: MessageDecoder.Options
-    /// Those of connections whose messages may be compressed.
-    private let deflateServerOptions: MessageDecoder.Options
-    private let deflateClientOptions: MessageDecoder.Options
 
     /// The defaults are those of the command line.
-    public init(
+    public convenience init(
         frameByteCountMax: UInt64 = 1 << 20,
         messageByteCountMax: UInt64 = 1 << 20,
         fragmentCountMax: UInt32 = 16384,
@@ -42,41 +42,49 @@ public final class ConnectionConfiguration: Sendable {
         keepaliveGracePeriod: Interval = .seconds(10),
         closeTimeout: Interval = .seconds(5)
     ) {
-        self.frameByteCountMax = frameByteCountMax
-        self.messageByteCountMax = messageByteCountMax
-        self.fragmentCountMax = fragmentCountMax
-        self.keepaliveInterval = keepaliveInterval
-        self.keepaliveGracePeriod = keepaliveGracePeriod
-        self.closeTimeout = closeTimeout
-        func options(_ role: Role) -> MessageDecoder.Options {
+        func options(_ role: Role, messageBits: UInt8) -> MessageDecoder.Options {
             var options = MessageDecoder.Options(role: role)
             options.frameByteCountMax = frameByteCountMax
             options.messageByteCountMax = messageByteCountMax
             options.fragmentCountMax = fragmentCountMax
+            options.messageBitsAllowed = messageBits
             return options
         }
-        func deflateOptions(_ role: Role) -> MessageDecoder.Options {
-            var options = options(role)
-            options.messageBitsAllowed = 0x40
-            return options
-        }
-        serverOptions = options(.server)
-        clientOptions = options(.client)
-        deflateServerOptions = deflateOptions(.server)
-        deflateClientOptions = deflateOptions(.client)
+        let times = (keepaliveInterval, keepaliveGracePeriod, closeTimeout)
+        // Apart, so that nobody has to ask for each read which of them holds.
+        let deflating = ConnectionConfiguration(
+            serverOptions: options(.server, messageBits: 0x40),
+            clientOptions: options(.client, messageBits: 0x40),
+            times: times,
+            deflating: nil
+        )
+        self.init(
+            serverOptions: options(.server, messageBits: 0),
+            clientOptions: options(.client, messageBits: 0),
+            times: times,
+            deflating: deflating
+        )
+    }
+
+    private init(
+        serverOptions: MessageDecoder.Options,
+        clientOptions: MessageDecoder.Options,
+        times: (keepalive: Interval?, grace: Interval, close: Interval),
+        deflating: ConnectionConfiguration?
+    ) {
+        frameByteCountMax = serverOptions.frameByteCountMax
+        messageByteCountMax = serverOptions.messageByteCountMax
+        fragmentCountMax = serverOptions.fragmentCountMax
+        (keepaliveInterval, keepaliveGracePeriod, closeTimeout) = times
+        self.serverOptions = serverOptions
+        self.clientOptions = clientOptions
+        self.deflating = deflating
     }
 
     func decoderOptions(for role: Role) -> MessageDecoder.Options {
         switch role {
         case .server: serverOptions
         case .client: clientOptions
-        }
-    }
-
-    func deflateOptions(for role: Role) -> MessageDecoder.Options {
-        switch role {
-        case .server: deflateServerOptions
-        case .client: deflateClientOptions
         }
     }
 }

@@ -21,11 +21,7 @@ extension ConnectionStateMachine {
             batch.violation = box.decoder.decode(&bytes, from: &position, into: &batch.events)
         } else {
             // Made here, for what a function returns is copied.
-            var decoder = MessageDecoder(
-                deflate == nil
-                    ? configuration.decoderOptions(for: role)
-                    : configuration.deflateOptions(for: role)
-            )
+            var decoder = MessageDecoder(configuration.decoderOptions(for: role))
             if !isOpen { decoder.awaitClose() }
             batch.violation = decoder.decode(&bytes, from: &position, into: &batch.events)
             if !decoder.isIdle { box = DecoderBox(decoder) }

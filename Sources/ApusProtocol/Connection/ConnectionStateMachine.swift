@@ -54,7 +54,7 @@ public struct ConnectionStateMachine: ~Copyable {
     }
 
     // In the least room, since a server has many of them that are idle.
-    let configuration: ConnectionConfiguration
+    private(set) var configuration: ConnectionConfiguration
     var memory = Memory.nothing
     var lastActivity: Instant
     /// While it is open when the last ping was sent, and from then on the deadline.
@@ -68,7 +68,11 @@ public struct ConnectionStateMachine: ~Copyable {
     ///
     /// To be set before the first bytes. Whether a message is compressed its first part says, in
     /// `isCompressed`; such text is not checked, and limits count what is on the wire.
-    public var deflate: DeflateAgreement?
+    public var deflate: DeflateAgreement? {
+        didSet {
+            if deflate != nil, let deflating = configuration.deflating { configuration = deflating }
+        }
+    }
 
     /// A connection whose handshake ended at `now`.
     public init(

@@ -35,6 +35,8 @@ enum AutobahnClient {
         client.configuration.maxReceivedFrameSize = 16 << 20
         client.configuration.maxReceivedMessageSize = 16 << 20
         client.configuration.maxFragments = 100_000
+        client.configuration.compression = .dedicated(windowBits: 15)
+        client.configuration.compression.threshold = 1
 
         var count = 0
         let counting = try await client.open("\(server)/getCaseCount")

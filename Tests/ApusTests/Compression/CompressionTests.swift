@@ -310,6 +310,51 @@ import Testing
     }
 }
 
+@Suite struct `Compression and pauses` {
+    /// However much comes out of what has come: paused is paused.
+    @Test func `no part comes while the application pauses`() throws {
+        try inWorker {
+            let world = World {
+                $0.compression = .dedicated()
+                $0.assembleFragments = false
+            }
+            var messages: [[UInt8]] = []
+            var partCount = 0
+            var connection: WebSocketConnection?
+            world.server.onRequest { request in
+                let open = try request.accept()
+                connection = open
+                open.onFrame { [unowned open] part in
+                    #expect(!open.isPaused)
+                    partCount += 1
+                    if part.isFirst { messages.append([]) }
+                    messages[messages.count - 1] += part.bytes
+                    open.pause()
+                }
+            }
+            let client = try DeflatingPeer(world)
+            let sent = [200_000, 0, 16_384, 10, 50_000].map { sampleText($0) }
+            for (index, message) in sent.enumerated() {
+                client.send(1, message, fragments: 1 + index)
+            }
+            var pauseCount = 0
+            while world.driver.counters.messagesReceived < sent.count {
+                try world.run { connection?.isPaused == true }
+                let seen = partCount
+                try world.run(milliseconds: 10)
+                #expect(partCount == seen)
+                pauseCount += 1
+                connection?.resume()
+            }
+            #expect(messages == sent)
+            #expect(pauseCount == partCount || pauseCount == partCount - 1)
+            try world.drain()
+            world.expectIdle()
+            #expect(world.compressionGauges == [0, 0, 0])
+        }
+    }
+}
+
 extension World {
     /// What compression holds for anybody.
     var compressionGauges: [Int] {

@@ -13,11 +13,11 @@ import Testing
 /// takeover nothing is remembered.
 final class DeflatingPeer {
     let peer: VirtualPeer
-    private let deflater: Deflater
+    private var deflater = Deflater(.init(windowBits: 15, memoryLevel: 8, level: 6))
     private let inflater = Inflater()
-    private var window: InflationWindow
-    private let serverTakesOver: Bool
-    private let clientTakesOver: Bool
+    private var window = InflationWindow(bits: 15)
+    private var serverTakesOver = false
+    private var clientTakesOver = false
 
     /// What the server sent, inflated where it was compressed.
     private(set) var messages: [[UInt8]] = []
@@ -26,16 +26,32 @@ final class DeflatingPeer {
     private(set) var plainCount = 0
     private var wire: (isCompressed: Bool, bytes: [UInt8])?
 
+    /// One that waits to be accepted.
     @WorkerActor
-    init(_ world: World, offer: String = "permessage-deflate; client_max_window_bits") throws {
-        let peer = world.connect()
+    init(connectingTo world: World, offer: String) {
+        peer = world.connect()
         peer.reservedBitsAllowed = 0x40
+        peer.onOpen = { [unowned self] in begin() }
+        peer.onFrame = { [unowned self] in take($0) }
         peer.requestUpgrade(fields: "Sec-WebSocket-Extensions: \(offer)\r\n")
+    }
+
+    /// One with an open connection.
+    @WorkerActor
+    convenience init(
+        _ world: World,
+        offer: String = "permessage-deflate; client_max_window_bits"
+    ) throws {
+        self.init(connectingTo: world, offer: offer)
         try world.run { peer.isOpen }
-        self.peer = peer
-        let answer = try #require(
+        try #require(peer.head?.contains("Sec-WebSocket-Extensions: permessage-deflate") == true)
+    }
+
+    /// Keeps to what was agreed.
+    private func begin() {
+        let answer =
             peer.head?.split(separator: "\r\n").first { $0.hasPrefix("Sec-WebSocket-Extensions") }
-        )
+            ?? ""
         func bits(_ name: String) -> Int {
             let parameter = answer.split(separator: "; ").first { $0.hasPrefix(name + "=") }
             return parameter.flatMap { Int($0.dropFirst(name.count + 1)) } ?? 15
@@ -46,7 +62,6 @@ final class DeflatingPeer {
         deflater = Deflater(
             .init(windowBits: max(9, bits("client_max_window_bits")), memoryLevel: 8, level: 6)
         )
-        peer.onFrame = { [unowned self] in take($0) }
     }
 
     /// The bytes of a message as they are sent; what was sent before may be referred to.
