@@ -160,3 +160,36 @@ def test_page_sees_the_server_go(page):
         page.wait_state("open")
         assert server.stop() == 0
         page.wait_state("closed")
+
+
+# Echoes messages of these sizes; what came back, or what went wrong, is left in `window.result`.
+ECHO = """
+window.result = null;
+const socket = new WebSocket("ws://127.0.0.1:PORT/");
+const sent = [0, 10, 300, 1000, 1000, 1000, 70000].map((size) => "größe ".repeat(size / 6));
+const received = [];
+socket.onopen = () => sent.forEach((text) => socket.send(text));
+socket.onmessage = (event) => {
+  received.push(event.data);
+  if (received.length === sent.length) socket.close();
+};
+socket.onclose = (event) => {
+  const isSame = JSON.stringify(sent) === JSON.stringify(received);
+  window.result = [isSame, event.code, socket.extensions];
+};
+"""
+
+
+@pytest.mark.seconds(120)
+@pytest.mark.parametrize("mode", ["shared", "dedicated"])
+def test_page_compresses(page, mode):
+    options = ["--compression", mode, "--compression-threshold", "1"]
+    with Server(*options, workers=1) as server:
+        page.evaluate(ECHO.replace("PORT", str(server.port)))
+        wait_until(lambda: page.evaluate("window.result"), 10, "nothing came back")
+        is_same, _, extensions = page.evaluate("window.result")
+        assert is_same
+        assert extensions.startswith("permessage-deflate")
+        counters = server.counters()
+        assert counters["messages_compressed"] == 6
+        assert counters["bytes_inflated"] > 70_000

@@ -147,6 +147,22 @@ def test_clients_of_other_makers_understand_it(mode, talk):
         server.wait_idle()
 
 
+def test_a_broadcast_reaches_clients_of_all_workers():
+    with apus.Server("--compression", "dedicated", app="broadcast", workers=2) as server:
+        deflating = [DeflatingPeer(server.port) for _ in range(8)]
+        plain = [server.connect() for _ in range(4)]
+        for round_ in range(3):
+            message = (b"%d" % round_) + sample(2000).encode()[:2000]
+            deflating[round_].send_compressed(deflate(message))
+            for peer in [*deflating, *plain]:
+                assert peer.read_frame(5) == (BINARY, message)
+        assert all(peer.was_compressed for peer in deflating)
+        # Compressed once for each, whoever has it.
+        assert server.counters()["messages_compressed"] == 0
+        for peer in [*deflating, *plain]:
+            peer.close()
+
+
 # ---- The handshake ----
 
 NONSENSE = ["0", "7", "8", "16", "99", "-1", '""', "08", "1e1", '"16"', "9; {name}=9"]
@@ -306,3 +322,27 @@ def test_open_messages_hold_no_more_inflaters_than_there_are(note):
         for peer in peers:
             peer.close()
         assert server.wait_idle()["inflaters_lent"] == 0
+
+
+def test_contexts_take_what_is_said_of_them(note):
+    """By default 38 KiB to send and up to 4 KiB to receive, beside what any connection takes."""
+    count = 400
+    data = deflate(sample(5000).encode()[:5000])
+    takeover = "permessage-deflate; client_max_window_bits"
+    per_connection = {}
+    for mode in ("shared", "dedicated"):
+        with apus.Server("--compression", mode, workers=1) as server:
+            peers = []
+            for index in range(2 * count):
+                peer = DeflatingPeer(server.port, takeover)
+                peer.send_compressed(data)
+                assert len(peer.read_frame().payload) == 5000
+                peers.append(peer)
+                if index == count:
+                    before = server.resident_bytes()
+            per_connection[mode] = (server.resident_bytes() - before) / (count - 1)
+            note(f"{mode}: {per_connection[mode] / 1024:.1f} KiB for each connection")
+            for peer in peers:
+                peer.close()
+    assert per_connection["shared"] < 2048
+    assert per_connection["dedicated"] < (38 + 4 + 3) * 1024
