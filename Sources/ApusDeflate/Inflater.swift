@@ -124,7 +124,8 @@ package final class Inflater {
         let source = unsafe input.bindMemory(to: UInt8.self)
         let target = unsafe chunk.bindMemory(to: UInt8.self)
         unsafe stream.pointee.next_in = unsafe UnsafeMutablePointer(mutating: source.baseAddress)
-        unsafe stream.pointee.avail_in = UInt32(input.count)
+        var restCount = input.count
+        unsafe stream.pointee.avail_in = 0
         defer {
             // What was lent for the call is not pointed to any more.
             unsafe stream.pointee.next_in = nil
@@ -136,6 +137,11 @@ package final class Inflater {
             if hasEnded {
                 guard unsafe inflateResetKeep(stream) == Z_OK else { return .corrupt }
                 hasEnded = false
+            }
+            // It counts what it gets at once in 32 bits.
+            if unsafe stream.pointee.avail_in == 0 {
+                unsafe stream.pointee.avail_in = UInt32(min(restCount, 1 << 30))
+                restCount -= min(restCount, 1 << 30)
             }
             // One byte beyond the limit tells that there are more.
             let room = min(chunk.count - filled, limits.byteCountMax - outputByteCount + 1)
@@ -154,13 +160,13 @@ package final class Inflater {
             if filled == chunk.count {
                 filled = 0
                 guard unsafe isFull(UnsafeRawBufferPointer(chunk)) else {
-                    restByteCount = unsafe Int(stream.pointee.avail_in)
+                    restByteCount = unsafe Int(stream.pointee.avail_in) + restCount
                     return nil
                 }
                 // There may be more to come out of what went in.
                 guard hasEnded else { continue }
             }
-            if unsafe stream.pointee.avail_in == 0 { return nil }
+            if unsafe stream.pointee.avail_in == 0, restCount == 0 { return nil }
         }
     }
 

@@ -84,6 +84,8 @@ final class CompressionPool {
 final class MessageContexts {
     /// What its next message may refer to; nil: nothing.
     var deflater: Deflater?
+    /// Whether that was used since a keepalive interval before.
+    var isDeflaterUsed = false
     /// What the peer's next message may refer to.
     var window: InflationWindow?
     /// The compressed message that has come in part.

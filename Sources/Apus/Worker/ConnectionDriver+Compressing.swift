@@ -59,11 +59,18 @@ extension ConnectionDriver where Ring: ~Copyable {
         compression.give(deflater)
     }
 
+    /// Its peer was silent for a keepalive interval; was the compressor as well, it is let go.
+    func dropIdleDeflater(of webSocket: WebSocketConnection) {
+        guard let contexts = webSocket.contexts else { return }
+        if !contexts.isDeflaterUsed { dropDeflater(of: webSocket) }
+        contexts.isDeflaterUsed = false
+    }
+
     // MARK: Messages
 
     func isCompressed(_ byteCount: Int, on webSocket: WebSocketConnection) -> Bool {
         webSocket.machine.value.deflate != nil
-            && byteCount >= webSocket.context.compression.threshold
+            && byteCount >= webSocket.context.compression.threshold && byteCount <= 1 << 30
     }
 
     /// A message of at least the threshold, on a connection that compresses.
@@ -74,10 +81,10 @@ extension ConnectionDriver where Ring: ~Copyable {
         on webSocket: WebSocketConnection,
         _ connection: Connection
     ) -> SendResult {
-        guard webSocket.openMessage == .none else { return .messageOpen }
         // It may flush, and so call a handler that sends as well: before anything is compressed.
         let hasRoom = hasRoom(for: payload.count, on: connection)
         guard connection.stage == .open, webSocket.machine.value.isOpen else { return .closed }
+        guard webSocket.openMessage == .none else { return .messageOpen }
         let standsAlone = !hasRoom || key != nil || configuration.slowConsumerPolicy == .dropOldest
         // A message that does not become smaller is sent as it is.
         let memory = unsafe messageBuffers.value.take(payload.count + Deflater.tail.count)
@@ -131,9 +138,37 @@ extension ConnectionDriver where Ring: ~Copyable {
                     context.compression.contextSettings(windowBits: side.windowBits)
                 )
             contexts.deflater = deflater
+            contexts.isDeflaterUsed = true
         }
         guard let count = unsafe deflater.compress(payload, into: room) else { return nil }
         return unsafe UnsafeRawBufferPointer(rebasing: room[..<(count - Deflater.tail.count)])
+    }
+
+    /// A message of which it is known whether it is compressed.
+    private func sendMessage(
+        _ opcode: Opcode,
+        _ payload: UnsafeRawBufferPointer,
+        reservedBits: UInt8,
+        key: AnyHashable?,
+        on webSocket: WebSocketConnection,
+        _ connection: Connection
+    ) -> SendResult {
+        if key != nil || payload.count > fragmentByteCountMax {
+            return unsafe sendFragments(
+                opcode,
+                payload,
+                reservedBits: reservedBits,
+                key: key,
+                on: webSocket,
+                connection
+            )
+        }
+        let header = FrameHeader(
+            reservedBits: reservedBits,
+            opcode: opcode,
+            payloadByteCount: UInt64(payload.count)
+        )
+        return unsafe send(header, payload, on: webSocket, connection)
     }
 
     // MARK: Messages in pieces
@@ -185,34 +220,6 @@ extension ConnectionDriver where Ring: ~Copyable {
         let room = unsafe UnsafeMutableRawBufferPointer(rebasing: memory[..<payload.count])
         guard let count = unsafe deflater.compress(payload, into: room) else { return }
         unsafe body(UnsafeRawBufferPointer(rebasing: room[..<(count - Deflater.tail.count)]))
-    }
-}
-
-/// A broadcast: a message as it is and, behind it, the same one compressed, where it is.
-@safe
-struct BroadcastMessage {
-    let plain: UnsafeRawBufferPointer
-    let compressed: UnsafeRawBufferPointer
-
-    init(_ frames: UnsafeRawBufferPointer) {
-        var end = 0
-        let span = unsafe Span<UInt8>(_unsafeBytes: frames)
-        while case .header(let header) = FrameHeader.decode(span, from: end, as: .client) {
-            end += header.headerByteCount + Int(header.payloadByteCount)
-            if header.isFinal { break }
-        }
-        unsafe plain = UnsafeRawBufferPointer(rebasing: frames[..<end])
-        unsafe compressed = UnsafeRawBufferPointer(rebasing: frames[end...])
-    }
-
-    /// Whether a connection gets it compressed: it has agreed on that, and its peer's window reaches
-    /// over all of it.
-    @WorkerActor
-    func isCompressed(for webSocket: WebSocketConnection) -> Bool {
-        guard unsafe compressed.count > 0,
-            let bits = webSocket.machine.value.deflate?.server.windowBits
-        else { return false }
-        return unsafe bits == 15 || plain.count <= 1 << bits
     }
 }
 

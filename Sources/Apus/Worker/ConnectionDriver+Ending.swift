@@ -230,6 +230,7 @@ extension ConnectionDriver where Ring: ~Copyable {
             deadlines.set(until, slot: slot)
         case .sendPing(let until):
             appendControl(.ping, [], on: connection)
+            dropIdleDeflater(of: webSocket)
             deadlines.set(until, slot: slot)
             becomeQuiet(connection)
         case .keepaliveTimedOut:

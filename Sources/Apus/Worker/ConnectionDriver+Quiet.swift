@@ -28,7 +28,6 @@ extension ConnectionDriver where Ring: ~Copyable {
             !connection.isCancelingReceive
         else { return }
         if connection.quiet == .no { counters.connectionsQuieted += 1 }
-        dropDeflater(of: connection)
         cancelReceive(on: connection)
         connection.quiet = .reading
     }

@@ -36,33 +36,6 @@ extension ConnectionDriver where Ring: ~Copyable {
         return unsafe send(header, payload, on: webSocket, webSocket)
     }
 
-    /// A message of which it is known whether it is compressed.
-    func sendMessage(
-        _ opcode: Opcode,
-        _ payload: UnsafeRawBufferPointer,
-        reservedBits: UInt8,
-        key: AnyHashable?,
-        on webSocket: WebSocketConnection,
-        _ connection: Connection
-    ) -> SendResult {
-        if key != nil || payload.count > fragmentByteCountMax {
-            return unsafe sendFragments(
-                opcode,
-                payload,
-                reservedBits: reservedBits,
-                key: key,
-                on: webSocket,
-                connection
-            )
-        }
-        let header = FrameHeader(
-            reservedBits: reservedBits,
-            opcode: opcode,
-            payloadByteCount: UInt64(payload.count)
-        )
-        return unsafe send(header, payload, on: webSocket, connection)
-    }
-
     /// A frame that may come where it does.
     func sendFrame(
         _ header: FrameHeader,
@@ -80,7 +53,7 @@ extension ConnectionDriver where Ring: ~Copyable {
     }
 
     @inline(__always)
-    private func send(
+    func send(
         _ header: FrameHeader,
         _ payload: UnsafeRawBufferPointer,
         on webSocket: WebSocketConnection,

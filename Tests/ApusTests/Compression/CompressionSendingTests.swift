@@ -153,7 +153,7 @@ import Testing
             try world.run { next.messages == [message] }
             #expect(world.compressionGauges == [2, 2, 0])
             // A silent connection lets its compressor go, and gets another one.
-            try world.run(milliseconds: 25_000)
+            try world.run(milliseconds: 50_000)
             #expect(world.compressionGauges == [2, 0, 0])
             for _ in 0..<2 { next.send(2, message) }
             clients[1].send(2, message)
