@@ -94,20 +94,28 @@ let package = Package(
             pkgConfig: "zlib",
             providers: [.apt(["zlib1g-dev"])]
         ),
+        .systemLibrary(
+            name: "COpenSSL",
+            path: "CShims/COpenSSL",
+            pkgConfig: "openssl",
+            providers: [.apt(["libssl-dev"])]
+        ),
+        shim("CApusTLS", dependencies: ["COpenSSL"]),
 
-        // Three columns that do not know each other …
+        // Five columns that do not know each other …
         module("ApusCodec", dependencies: ["CApusCodec"]),
         module("ApusProtocol", dependencies: ["ApusCodec"]),
         module("ApusRing", dependencies: ["CApusRing"]),
         module("ApusSupervisor", dependencies: ["CApusSystem"]),
         module("ApusDeflate", dependencies: ["CZlib"]),
+        module("ApusTLS", dependencies: ["CApusTLS"]),
 
         // … and meet here.
         module(
             "Apus",
             dependencies: [
-                "ApusCodec", "ApusProtocol", "ApusRing", "ApusSupervisor", "CApusSystem",
-                "ApusDeflate", logging, httpTypes,
+                "ApusCodec", "ApusDeflate", "ApusProtocol", "ApusRing", "ApusSupervisor", "ApusTLS",
+                "CApusSystem", logging, httpTypes,
             ]
         ),
         // What the two commands have in common: quantities, failures, what the kernel says.
@@ -171,10 +179,12 @@ let package = Package(
         tests("ApusRingTests", dependencies: ["ApusRing"]),
         tests("ApusSupervisorTests", dependencies: ["ApusSupervisor", "CApusSystem"]),
         tests("ApusDeflateTests", dependencies: ["ApusDeflate", "CZlib"]),
+        tests("ApusTLSTests", dependencies: ["ApusTLS"]),
         tests(
             "ApusTests",
             dependencies: [
-                "ApusDeflate", "Apus", "ApusProtocol", "ApusCodec", "ApusRing", "ApusSupervisor", "CApusSystem",
+                "Apus", "ApusCodec", "ApusDeflate", "ApusProtocol", "ApusRing", "ApusSupervisor",
+                "ApusTLS", "CApusSystem",
             ]
         ),
     ],

@@ -16,8 +16,10 @@ IMPORTS = {
     "ApusRing": {"CApusRing", "Glibc"},
     "ApusDeflate": {"CZlib"},
     "ApusSupervisor": {"CApusSystem", "Glibc"},
+    "ApusTLS": {"CApusTLS"},
     "Apus": {
-        "ApusCodec", "ApusProtocol", "ApusRing", "ApusSupervisor", "ApusDeflate", "CApusSystem",
+        "ApusCodec", "ApusDeflate", "ApusProtocol", "ApusRing", "ApusSupervisor", "ApusTLS",
+        "CApusSystem",
         "Glibc", "HTTPTypes", "Logging", "Synchronization",
     },
     "ApusCommandLine": {"ApusProtocol", "CApusSystem", "ArgumentParser", "Glibc"},
@@ -58,7 +60,9 @@ def test_module_imports_only_what_is_below_it(module):
 def test_every_module_has_its_wall():
     assert {path.name for path in (ROOT / "Sources").iterdir()} == set(IMPORTS)
     shims = {path.name for path in (ROOT / "CShims").iterdir()}
-    assert shims == {"CApusCodec", "CApusRing", "CApusSystem", "CLiburing", "CZlib"}
+    assert shims == {
+        "CApusCodec", "CApusRing", "CApusSystem", "CApusTLS", "CLiburing", "COpenSSL", "CZlib",
+    }
 
 
 def test_codec_includes_nothing_but_the_language():

@@ -1,0 +1,222 @@
+// This source file is part of the Apus project
+// SPDX-License-Identifier: Apache-2.0
+
+#include "internal.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+// More without data is a flood. The largest legitimate handshakes are a fifth of it.
+enum { idle_size_max = 64 * 1024 };
+
+static apus_tls_session *make(apus_tls_context *context, apus_tls_wire *wire) {
+    apus_tls_session *session = calloc(1, sizeof *session);
+    if (session == NULL) {
+        return NULL;
+    }
+    session->wire = wire;
+    session->context = context;
+    session->ssl = SSL_new(context->contexts[0]);
+    BIO *bio = session->ssl == NULL ? NULL : apus_tls_wire_bio(wire);
+    if (bio == NULL) {
+        apus_tls_session_destroy(session);
+        ERR_clear_error();
+        return NULL;
+    }
+    SSL_set_bio(session->ssl, bio, bio);
+    SSL_set_app_data(session->ssl, session);
+    return session;
+}
+
+void apus_tls_session_destroy(apus_tls_session *session) {
+    SSL_free(session->ssl);
+    free(session);
+}
+
+apus_tls_session *apus_tls_session_server(apus_tls_context *context, apus_tls_wire *wire) {
+    apus_tls_session *session = make(context, wire);
+    if (session != NULL) {
+        SSL_set_accept_state(session->ssl);
+    }
+    return session;
+}
+
+// Whom the server has to be, and what it is told about that: a name, but no address (RFC 6066 §3).
+static bool set_host(SSL *ssl, const char *host) {
+    X509_VERIFY_PARAM *parameters = SSL_get0_param(ssl);
+    if (X509_VERIFY_PARAM_set1_ip_asc(parameters, host) == 1) {
+        return true;
+    }
+    ERR_clear_error();
+    X509_VERIFY_PARAM_set_hostflags(parameters, X509_CHECK_FLAG_NO_PARTIAL_WILDCARDS);
+    return X509_VERIFY_PARAM_set1_host(parameters, host, 0) == 1 &&
+           SSL_set_tlsext_host_name(ssl, host) == 1;
+}
+
+apus_tls_session *apus_tls_session_client(apus_tls_context *context, const char *host,
+                                          apus_tls_wire *wire) {
+    apus_tls_session *session = make(context, wire);
+    if (session == NULL) {
+        return NULL;
+    }
+    SSL_set_connect_state(session->ssl);
+    if (!set_host(session->ssl, host) ||
+        SSL_get_error(session->ssl, SSL_do_handshake(session->ssl)) != SSL_ERROR_WANT_READ) {
+        apus_tls_session_destroy(session);
+        ERR_clear_error();
+        return NULL;
+    }
+    return session;
+}
+
+// An operation failed: says why, for there are no others after it.
+static int fail(apus_tls_session *session) {
+    unsigned long error = ERR_peek_error();
+    long verdict = SSL_get_verify_result(session->ssl);
+    session->failure_text = ERR_reason_error_string(error);
+    if (session->is_alert_received) {
+        session->failure_fault = APUS_TLS_FAULT_REFUSED;
+    } else if (ERR_GET_REASON(error) == SSL_R_CERTIFICATE_VERIFY_FAILED) {
+        session->failure_fault = APUS_TLS_FAULT_CERTIFICATE;
+        session->failure_text = X509_verify_cert_error_string(verdict);
+    } else if (error == 0 || ERR_GET_REASON(error) == ERR_R_MALLOC_FAILURE ||
+               session->failure_alert == SSL_AD_INTERNAL_ERROR) {
+        session->failure_fault = APUS_TLS_FAULT_SYSTEM;
+    } else {
+        session->failure_fault = APUS_TLS_FAULT_PROTOCOL;
+    }
+    ERR_clear_error();
+    return APUS_TLS_FAILED;
+}
+
+static int shake(apus_tls_session *session) {
+    int result = SSL_do_handshake(session->ssl);
+    if (result == 1) {
+        session->is_established = true;
+        session->idle_size = 0;
+        return APUS_TLS_ESTABLISHED;
+    }
+    return SSL_get_error(session->ssl, result) == SSL_ERROR_WANT_READ ? 0 : fail(session);
+}
+
+// Decrypts all that there is; the plaintext is smaller than it was as ciphertext, but for a record
+// of which a part came before.
+static int decrypt(apus_tls_session *session) {
+    apus_tls_wire *wire = session->wire;
+    if (!apus_tls_wire_reserve(wire, wire->input_count + SSL3_RT_MAX_PLAIN_LENGTH)) {
+        session->failure_fault = APUS_TLS_FAULT_SYSTEM;
+        return APUS_TLS_FAILED;
+    }
+    // A call that finds nothing would take a buffer and give it back.
+    while (wire->input_count > 0 || SSL_pending(session->ssl) > 0) {
+        size_t count = 0;
+        int result = SSL_read_ex(session->ssl, wire->plaintext + wire->plaintext_count,
+                                 wire->plaintext_capacity - wire->plaintext_count, &count);
+        if (result == 1) {
+            wire->plaintext_count += count;
+            continue;
+        }
+        switch (SSL_get_error(session->ssl, result)) {
+        case SSL_ERROR_WANT_READ:
+            continue;
+        case SSL_ERROR_ZERO_RETURN:
+            return APUS_TLS_CLOSED;
+        default:
+            return fail(session);
+        }
+    }
+    return 0;
+}
+
+int apus_tls_session_receive(apus_tls_session *session, const uint8_t *ciphertext, size_t count) {
+    apus_tls_wire *wire = session->wire;
+    wire->plaintext_count = 0;
+    if (session->failure_fault != APUS_TLS_FAULT_NONE) {
+        return APUS_TLS_FAILED;
+    }
+    wire->input = ciphertext;
+    wire->input_count = count;
+    session->idle_size += (uint32_t)(count < idle_size_max ? count : idle_size_max);
+    int events = session->is_established ? 0 : shake(session);
+    if (session->is_established && (events & APUS_TLS_FAILED) == 0) {
+        events |= decrypt(session);
+    }
+    wire->input_count = 0;
+    if (wire->plaintext_count > 0) {
+        session->idle_size = 0;
+    }
+    if (events == 0 && session->idle_size > idle_size_max) {
+        session->failure_fault = APUS_TLS_FAULT_FLOOD;
+        events = APUS_TLS_FAILED;
+    }
+    return events;
+}
+
+bool apus_tls_session_send(apus_tls_session *session, const uint8_t *bytes, size_t count) {
+    if (!session->is_established || session->is_closed ||
+        session->failure_fault != APUS_TLS_FAULT_NONE) {
+        return false;
+    }
+    size_t written = 0;
+    if (count == 0 || SSL_write_ex(session->ssl, bytes, count, &written) == 1) {
+        return true;
+    }
+    fail(session);
+    return false;
+}
+
+void apus_tls_session_close(apus_tls_session *session) {
+    if (!session->is_established || session->is_closed ||
+        session->failure_fault != APUS_TLS_FAULT_NONE) {
+        return;
+    }
+    session->is_closed = true;
+    SSL_shutdown(session->ssl);
+    ERR_clear_error();
+}
+
+apus_tls_failure apus_tls_session_failure(const apus_tls_session *session) {
+    return (apus_tls_failure){
+        .fault = (apus_tls_fault)session->failure_fault,
+        .alert = session->failure_alert,
+        .text = session->failure_text,
+    };
+}
+
+const char *apus_tls_alert_name(uint8_t alert) {
+    return SSL_alert_desc_string_long(alert);
+}
+
+const char *apus_tls_session_version(const apus_tls_session *session) {
+    return session->is_established ? SSL_get_version(session->ssl) : "";
+}
+
+const char *apus_tls_session_cipher(const apus_tls_session *session) {
+    return session->is_established ? SSL_get_cipher_name(session->ssl) : "";
+}
+
+bool apus_tls_session_is_established(const apus_tls_session *session) {
+    return session->is_established;
+}
+
+bool apus_tls_session_is_resumed(const apus_tls_session *session) {
+    return session->is_established && SSL_session_reused(session->ssl) == 1;
+}
+
+size_t apus_tls_session_peer_certificate(const apus_tls_session *session, uint8_t *output,
+                                         size_t capacity) {
+    X509 *certificate = SSL_get0_peer_certificate(session->ssl);
+    int size = certificate == NULL ? 0 : i2d_X509(certificate, NULL);
+    if (size > 0 && (size_t)size <= capacity) {
+        i2d_X509(certificate, &output);
+    }
+    return size > 0 ? (size_t)size : 0;
+}
+
+bool apus_tls_session_update_keys(apus_tls_session *session) {
+    bool is_asked = session->is_established &&
+                    SSL_key_update(session->ssl, SSL_KEY_UPDATE_REQUESTED) == 1 &&
+                    SSL_do_handshake(session->ssl) == 1;
+    ERR_clear_error();
+    return is_asked;
+}

@@ -1,0 +1,3 @@
+// This source file is part of the Apus project
+// SPDX-License-Identifier: Apache-2.0
+#include <openssl/ssl.h>
