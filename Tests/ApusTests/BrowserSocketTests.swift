@@ -330,7 +330,7 @@ import Testing
 
     // MARK: Mistakes
 
-    @Test(arguments: ["", "/", "http://a/", "ws://a/#b", "wss://a/"])
+    @Test(arguments: ["", "/", "http://a/", "ws://a/#b"])
     func `URL that is none is refused at once`(url: String) {
         inWorker {
             let test = ClientWorld()

@@ -190,7 +190,7 @@ import Testing
     // MARK: Mistakes of the caller
 
     @Test(arguments: [
-        "http://10.0.0.1/", "ws://", "ws://10.0.0.1/#a", "ws://a@10.0.0.1/", "wss://10.0.0.1/",
+        "http://10.0.0.1/", "ws://", "ws://10.0.0.1/#a", "ws://a@10.0.0.1/", "wss://10.0.0.1/#a",
         "ws://10.0.0.1/\r\nX: y",
     ])
     func `URL that cannot be connected to is refused`(url: String) throws {

@@ -10,7 +10,11 @@ import Testing
 @Suite struct ConnectionTables {
     @WorkerActor
     private func insert(into table: inout ConnectionTable) -> Connection {
-        let context = ConnectionContext(owner: World().driver, ConnectionConfiguration())
+        let context = ConnectionContext(
+            owner: World().driver,
+            isSecure: false,
+            ConnectionConfiguration()
+        )
         return table.insert { slot, generation in
             Connection(
                 socket: 0,

@@ -1,12 +1,19 @@
 // This source file is part of the Apus project
 // SPDX-License-Identifier: Apache-2.0
 
-import Apus
+@testable import Apus
 import ApusTestSupport
 import Testing
 
 /// What goes in comes out, whatever the kernel and the peers do.
 @Suite struct EchoOnScriptedRing {
+    @Test func `every message comes back once and in order, with TLS too`() throws {
+        let tls = try TLSListener.made()
+        for seed in 1...60 as ClosedRange<UInt64> {
+            try EchoRun.run(seed: seed, faults: .all, tls: tls)
+        }
+    }
+
     @Test(arguments: NamedFaults.each)
     func `every message comes back once and in order`(plan: NamedFaults) throws {
         for seed in 1...40 as ClosedRange<UInt64> {
@@ -34,9 +41,9 @@ private enum EchoRun {
         }
     }
 
-    static func run(seed: UInt64, faults: Faults) throws {
+    static func run(seed: UInt64, faults: Faults, tls: TLSListener? = nil) throws {
         try inWorker {
-            let world = World(seed: seed, faults: faults)
+            let world = World(seed: seed, faults: faults, tls: tls)
             world.serveEcho()
             var random = SplitMix(seed: seed ^ 0xA5A5)
             let ledgers = (0..<random.upTo(5)).map { _ in

@@ -8,8 +8,9 @@ import Testing
     @Test func `has a line for each address`() {
         let listening = WebSocketServer.Listening(
             addresses: [
-                (.tcp(host: "localhost", port: 0), "127.0.0.1:3001"),
-                (.unix(path: "/run/apus"), "/run/apus"),
+                (.tcp(host: "localhost", port: 0), "127.0.0.1:3001", false),
+                (.tcp(host: "localhost", port: 0), "127.0.0.1:3002", true),
+                (.unix(path: "/run/apus"), "/run/apus", false),
             ],
             workerCount: 2,
             supervisor: 1234
@@ -17,6 +18,7 @@ import Testing
         #expect(
             "\(listening)" == """
                 listening on ws://127.0.0.1:3001 with 2 workers (supervisor 1234)
+                listening on wss://127.0.0.1:3002 with 2 workers (supervisor 1234)
                 listening on ws+unix:/run/apus with 2 workers (supervisor 1234)
                 """
         )
@@ -24,7 +26,7 @@ import Testing
 
     @Test func `knows one worker from several`() {
         let listening = WebSocketServer.Listening(
-            addresses: [(.tcp(host: "::1", port: 80), "[::1]:80")],
+            addresses: [(.tcp(host: "::1", port: 80), "[::1]:80", false)],
             workerCount: 1,
             supervisor: 7
         )

@@ -2,6 +2,7 @@
 // SPDX-License-Identifier: Apache-2.0
 
 public import ApusProtocol
+import ApusTLS
 
 /// How a client treats its connections: limits, times and the way, all with their defaults.
 ///
@@ -35,6 +36,9 @@ public struct ClientConfiguration: Sendable {
     /// The way to the servers.
     public var route = ClientRoute.direct
 
+    /// Whom servers are trusted by where the URL is `wss`.
+    public var tls = TLSClientConfiguration()
+
     /// The limits of a response's head.
     public var handshakeLimits = HandshakeLimits()
 
@@ -50,6 +54,43 @@ public struct ClientConfiguration: Sendable {
             keepaliveGracePeriod: keepaliveGracePeriod,
             closeTimeout: closeTimeout
         )
+    }
+}
+
+/// How a client speaks TLS: whom it trusts to vouch for servers.
+///
+/// A server's certificate has to be for the host of the URL, a name or an address.
+public struct TLSClientConfiguration: Sendable {
+    /// Whose word on a server is taken.
+    public enum Trust: Hashable, Sendable {
+        /// That of those whom the system trusts.
+        case system
+
+        /// That of the certificates in a file, in PEM, and no other.
+        case file(String)
+
+        /// Certificates are not looked at: whoever is on the way can read and change everything.
+        case anyone
+    }
+
+    /// Whose word on a server is taken.
+    public var trust = Trust.system
+
+    /// What is shown to servers that ask for a certificate; nil: none.
+    public var identity: TLSConfiguration.Identity?
+
+    /// What the system trusts, and no certificate to show.
+    public init() {}
+
+    func context() throws(TLSSetupError) -> TLSContext {
+        let trust: TLSContext.Trust =
+            switch trust {
+            case .system: .system
+            case .file(let path): .file(path)
+            case .anyone: .anyone
+            }
+        guard let identity else { return try .client(trust: trust) }
+        return try .client(trust: trust, identity: try identity.load())
     }
 }
 

@@ -2,6 +2,7 @@
 // SPDX-License-Identifier: Apache-2.0
 
 public import ApusProtocol
+import ApusTLS
 import CApusSystem
 public import HTTPTypes
 
@@ -28,6 +29,12 @@ public enum ConnectFailure: Error, Hashable, Sendable {
     /// The proxy answered with something that is no HTTP response, or ended the connection.
     case invalidProxyResponse(ClientHandshakeViolation)
 
+    /// The server's certificate is not to be trusted, or is another host's: why, in a few words.
+    case certificateRefused(String)
+
+    /// There is no TLS with this server: why, in a few words.
+    case tlsFailed(String)
+
     /// ``ClientConfiguration/handshakeTimeout`` was over first.
     case timedOut
 
@@ -52,10 +59,18 @@ extension ConnectFailure: CustomStringConvertible {
             "The proxy answered with status \(response.status.code)."
         case .invalidProxyResponse(let violation):
             "The proxy's answer is refused. \(violation.reason) (\(violation.section))"
+        case .certificateRefused(let reason): "The server's certificate is refused: \(reason)."
+        case .tlsFailed(let reason): "TLS failed: \(reason)."
         case .timedOut: "The server had not answered in time."
         case .aborted: "The attempt was aborted."
         case .shuttingDown: "The worker is about to end."
         }
+    }
+
+    init(_ failure: TLSFailure) {
+        self =
+            failure.fault == .certificate
+            ? .certificateRefused(failure.reason) : .tlsFailed(failure.description)
     }
 
     private static func text(of errno: Int32) -> String {

@@ -41,16 +41,26 @@ public final class HTTPServer: Sendable {
     /// Where this server listens.
     public let endpoint: Endpoint
 
+    /// How it speaks TLS; nil: it does not.
+    public let tls: TLSConfiguration?
+
     private let state = Mutex(State())
 
-    /// A server at that endpoint.
-    public init(endpoint: Endpoint) {
+    /// A server at that endpoint; with TLS it serves `https` and `wss`.
+    ///
+    /// Files are read by ``WebSocketServer/run(workers:whenListening:)``.
+    public init(endpoint: Endpoint, tls: TLSConfiguration? = nil) {
         self.endpoint = endpoint
+        self.tls = tls
     }
 
     /// A server at a TCP port; port 0: any free one.
-    public convenience init(host: String = "127.0.0.1", port: UInt16) {
-        self.init(endpoint: .tcp(host: host, port: port))
+    public convenience init(
+        host: String = "127.0.0.1",
+        port: UInt16,
+        tls: TLSConfiguration? = nil
+    ) {
+        self.init(endpoint: .tcp(host: host, port: port), tls: tls)
     }
 
     /// A server at a Unix socket.

@@ -22,8 +22,17 @@ public struct HTTPServerRequest: Sendable {
     /// The client's address without the port, as ``WebSocketRequest/remoteAddress`` has it.
     public let remoteAddress: String
 
-    init(head: RequestHead, body: [UInt8], remoteAddress: String) {
-        self.head = HTTPRequest(head)
+    /// Whether it came by TLS.
+    public let isSecure: Bool
+
+    /// The client's certificate, where it was asked for one and showed it.
+    public let peerCertificate: PeerCertificate?
+
+    @WorkerActor
+    init(head: RequestHead, body: [UInt8], remoteAddress: String, on connection: Connection) {
+        isSecure = connection.context.isSecure
+        peerCertificate = connection.peerCertificate
+        self.head = HTTPRequest(head, isSecure: isSecure)
         self.body = body
         self.remoteAddress = remoteAddress
     }
@@ -91,7 +100,7 @@ extension HTTPAnswer {
 
 extension HTTPRequest {
     /// The head as the application sees it; fields whose names this type does not take are left out.
-    init(_ head: RequestHead) {
+    init(_ head: RequestHead, isSecure: Bool) {
         var fields = HTTPFields()
         for index in 0..<head.fieldCount {
             guard let name = HTTPField.Name(head.name(at: index)) else { continue }
@@ -99,7 +108,7 @@ extension HTTPRequest {
         }
         self.init(
             method: Method(head.method) ?? .get,
-            scheme: "http",
+            scheme: isSecure ? "https" : "http",
             authority: head.firstValue(of: "Host"),
             path: head.target,
             headerFields: fields

@@ -33,6 +33,10 @@ extension Refusal {
         fixed: 403,
         reason: "pages of this origin may not connect here"
     )
+    static let plainRequest = Refusal(
+        fixed: 400,
+        reason: "this port speaks TLS: https:// or wss://"
+    )
     static let internalError = Refusal(fixed: 500, reason: "internal error")
     static let noHandler = Refusal(
         fixed: 404,

@@ -2,6 +2,7 @@
 // SPDX-License-Identifier: Apache-2.0
 
 import ApusProtocol
+import ApusTLS
 public import HTTPTypes
 
 /// Opens WebSocket connections to other servers, on the loop of the worker that it is used in.
@@ -19,15 +20,20 @@ public import HTTPTypes
 /// it sends is masked, and masked frames of the server close it (RFC 6455 §5.1). It is the worker's:
 /// not among a server's connections, and closed with 1001 when the worker drains.
 ///
-/// There is neither TLS (`wss` is refused) nor redirection or repetition; what a 401 or a
-/// redirection asks for is told to ``onHTTPResponse(_:)``.
+/// There is neither redirection nor repetition; what a 401 or a redirection asks for is told to
+/// ``onHTTPResponse(_:)``.
 ///
 /// In a server it is used in handlers; a program that is no server runs a loop by
 /// ``WorkerActor/run(configuration:logger:_:)``, and has ``open(_:protocols:origin:fields:)``.
 @WorkerActor
 public final class WebSocketClient {
     /// Limits and times; those of an attempt are read when it begins.
-    public var configuration: ClientConfiguration
+    public var configuration: ClientConfiguration {
+        didSet { context = nil }
+    }
+
+    /// What the configuration says of TLS, once that was asked for: roots take their time to read.
+    private var context: TLSContext?
 
     /// The worker that it uses; nil: the one of this process.
     private weak var dialer: (any WebSocketDialer)?
@@ -106,8 +112,18 @@ public final class WebSocketClient {
         } catch {
             throw .invalidRequest("the URL \(url) is refused: \(error)")
         }
-        guard !parsed.isSecure else { throw .invalidRequest("there is no TLS for \(url)") }
         return parsed
+    }
+
+    func tlsContext() throws(WebSocketError) -> TLSContext {
+        if let context { return context }
+        do {
+            let made = try configuration.tls.context()
+            context = made
+            return made
+        } catch {
+            throw .invalidRequest(error.description)
+        }
     }
 
     /// Begins an attempt; `report` is called with the outcome, later.

@@ -3,6 +3,7 @@
 
 public import ApusCodec
 import ApusProtocol
+import ApusTLS
 
 /// The pong that answers a ping by itself.
 public struct AutomaticPong: Sendable {
@@ -120,6 +121,13 @@ public final class WebSocketConnection {
     /// The extensions in use, as the handshake names them: permessage-deflate with its parameters,
     /// or nothing.
     public var extensions: String { machine.value.deflate?.field ?? "" }
+
+    /// Whether it is spoken in TLS.
+    public var isSecure: Bool { context.isSecure }
+
+    /// The certificate that the peer has shown, a server in TLS always; nil without one, and once the
+    /// connection is over.
+    public var peerCertificate: PeerCertificate? { tls?.peerCertificate.map(PeerCertificate.init) }
 
     /// Where it stands among the server's connections; -1 for nowhere.
     var index: Int {

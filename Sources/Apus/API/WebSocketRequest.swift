@@ -38,6 +38,8 @@ public final class WebSocketRequest {
         self.addresses = addresses
         self.connection = connection
         self.owner = owner
+        isSecure = connection.context.isSecure
+        peerCertificate = connection.peerCertificate
     }
 
     /// The client's address without the port; empty for a Unix socket.
@@ -52,6 +54,12 @@ public final class WebSocketRequest {
     ///
     /// Those before ``remoteAddress`` are what the client claims, and may be anything.
     public var remoteAddresses: [String] { addresses.all }
+
+    /// Whether it came by TLS.
+    public let isSecure: Bool
+
+    /// The client's certificate, where it was asked for one and showed it.
+    public let peerCertificate: PeerCertificate?
 
     /// The value of the Origin field; nil without one, as from most clients that are not browsers.
     public var origin: String? { upgrade.origin }
@@ -84,7 +92,7 @@ public final class WebSocketRequest {
     public var webSocketVersion: Int { 13 }
 
     /// The whole request, as HTTP types.
-    public var httpRequest: HTTPRequest { HTTPRequest(upgrade.head) }
+    public var httpRequest: HTTPRequest { HTTPRequest(upgrade.head, isSecure: isSecure) }
 
     /// Whether it waits for ``accept(protocol:origin:cookies:fields:)`` or
     /// ``reject(status:reason:fields:body:)``, and somebody waits for that.

@@ -3,6 +3,7 @@
 
 import ApusProtocol
 import ApusSupervisor
+import ApusTLS
 import CApusSystem
 import Logging
 
@@ -10,7 +11,7 @@ extension WebSocketServer {
     /// Where a server listens, and who serves: what an operator is told when it is ready.
     public struct Listening: Sendable {
         /// The address of each HTTP server, with the real port: `127.0.0.1:3001`, or a path.
-        public let addresses: [(endpoint: HTTPServer.Endpoint, address: String)]
+        public let addresses: [(endpoint: HTTPServer.Endpoint, address: String, isSecure: Bool)]
 
         /// How many workers accept.
         public let workerCount: Int
@@ -48,10 +49,13 @@ extension WebSocketServer {
         }
         // A connection is a descriptor. Where this is refused, `accept` tells when they run out.
         _ = apus_limit_raise_descriptors()
+        let tls = try tlsListeners(for: httpServers)
         let hub = workerCount > 1 ? try BroadcastHub(slotCount: workerCount) : nil
         let listeners = try Self.listeners(for: httpServers, slots: workerCount)
         let listening = Listening(
-            addresses: zip(httpServers, listeners).map { ($0.endpoint, $1.address) },
+            addresses: zip(httpServers, listeners).map {
+                ($0.endpoint, $1.address, $0.tls != nil)
+            },
             workerCount: workerCount,
             supervisor: apus_process_number()
         )
@@ -66,6 +70,7 @@ extension WebSocketServer {
                         workerCount: workerCount,
                         server: self,
                         httpServers: httpServers,
+                        tls: tls,
                         hub: hub,
                         configuration: configuration,
                         logger: logger
@@ -73,6 +78,25 @@ extension WebSocketServer {
                 }
             }
         )
+    }
+
+    /// What TLS needs at each of them; nil where there is none.
+    private func tlsListeners(
+        for httpServers: [HTTPServer]
+    ) throws(ServerError) -> [TLSListener?] {
+        var made: [TLSListener?] = []
+        for httpServer in httpServers {
+            do {
+                let listener = try httpServer.tls.map(TLSListener.init)
+                for warning in listener?.warnings(at: apus_clock_wall()) ?? [] {
+                    logger.warning("\(warning)")
+                }
+                made.append(listener)
+            } catch {
+                throw ServerError(.configuration, "\(error)")
+            }
+        }
+        return made
     }
 
     private static func listeners(
@@ -188,11 +212,12 @@ extension WebSocketServer.Listening: CustomStringConvertible {
     /// `listening on ws://127.0.0.1:3001 with 2 workers (supervisor 1234)`.
     public var description: String {
         let workers = workerCount == 1 ? "1 worker" : "\(workerCount) workers"
-        let lines = addresses.map { endpoint, address in
+        let lines = addresses.map { endpoint, address, isSecure in
+            let scheme = isSecure ? "wss" : "ws"
             let url =
                 switch endpoint {
-                case .tcp: "ws://\(address)"
-                case .unix: "ws+unix:\(address)"
+                case .tcp: "\(scheme)://\(address)"
+                case .unix: "\(scheme)+unix:\(address)"
                 }
             return "listening on \(url) with \(workers) (supervisor \(supervisor))"
         }

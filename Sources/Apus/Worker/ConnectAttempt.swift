@@ -2,6 +2,7 @@
 // SPDX-License-Identifier: Apache-2.0
 
 import ApusProtocol
+import ApusTLS
 import CApusSystem
 
 /// What is done about the outcome of an attempt; an error closes the connection, if there is one.
@@ -20,6 +21,10 @@ final class ConnectAttempt {
     var handshake: ClientHandshake?
     /// What comes before the handshake where there is a proxy; nil once the tunnel is there.
     var tunnel: ProxyTunnel?
+    /// The TLS that comes before the handshake, and behind the tunnel; nil for `ws`.
+    let tls: TLSContext?
+    /// Whom the server's certificate has to be for.
+    let host: String
     /// Whether it is to fail with the next wait.
     var isAbandoned = false
 
@@ -40,6 +45,8 @@ final class ConnectAttempt {
         dialer: any WebSocketDialer,
         handshake: consuming ClientHandshake,
         tunnel: consuming ProxyTunnel?,
+        tls: TLSContext?,
+        host: String,
         report: @escaping ConnectReport
     ) {
         self.client = client
@@ -47,6 +54,8 @@ final class ConnectAttempt {
         configuration = client.configuration
         self.handshake = consume handshake
         self.tunnel = consume tunnel
+        self.tls = tls
+        self.host = host
         self.report = report
     }
 

@@ -15,12 +15,17 @@ final class ConnectionContext {
     let configuration: ConnectionConfiguration
     let role: Role
     let compression: Compression
+    /// Whether they are spoken to in TLS.
+    let isSecure: Bool
+    /// What TLS needs where they came in.
+    let tls: TLSListener?
 
     private var lastNames: PeerNames?
 
     init(
         owner: any WebSocketOwner,
         httpServer: HTTPServer,
+        tls: TLSListener?,
         _ configuration: ConnectionConfiguration,
         compression: Compression = .off
     ) {
@@ -30,11 +35,14 @@ final class ConnectionContext {
         self.configuration = configuration
         self.compression = compression
         role = .server
+        isSecure = tls != nil
+        self.tls = tls
     }
 
     /// Of connections that we open.
     init(
         owner: any WebSocketOwner,
+        isSecure: Bool,
         _ configuration: ConnectionConfiguration,
         compression: Compression = .off
     ) {
@@ -44,6 +52,8 @@ final class ConnectionContext {
         self.configuration = configuration
         self.compression = compression
         role = .client
+        self.isSecure = isSecure
+        tls = nil
     }
 
     /// Sends as its owner does; a call of its own, since in place of it the owner would be retained

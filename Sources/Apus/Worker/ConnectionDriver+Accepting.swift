@@ -84,6 +84,7 @@ extension ConnectionDriver where Ring: ~Copyable {
         let made = ConnectionContext(
             owner: self,
             httpServer: httpServer,
+            tls: listeners[listenerIndex].tls,
             connectionConfiguration,
             compression: configuration.compression
         )

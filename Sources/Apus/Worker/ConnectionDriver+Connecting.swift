@@ -4,6 +4,7 @@
 import ApusCodec
 import ApusProtocol
 import ApusRing
+import ApusTLS
 import CApusSystem
 import HTTPTypes
 import Logging
@@ -27,6 +28,7 @@ extension ConnectionDriver: WebSocketDialer where Ring: ~Copyable {
         let preferences = client.configuration.compression.preferences(
             contextCount: compression.contextCount
         )
+        let tls = url.isSecure ? try client.tlsContext() : nil
         let attempt: ConnectAttempt
         do {
             attempt = ConnectAttempt(
@@ -43,6 +45,8 @@ extension ConnectionDriver: WebSocketDialer where Ring: ~Copyable {
                     deadline: deadline
                 ),
                 tunnel: try route.tunnel(to: url, limits: limits, deadline: deadline),
+                tls: tls,
+                host: url.host,
                 report: report
             )
         } catch {
@@ -56,6 +60,7 @@ extension ConnectionDriver: WebSocketDialer where Ring: ~Copyable {
                 generation: generation,
                 context: ConnectionContext(
                     owner: self,
+                    isSecure: url.isSecure,
                     attempt.configuration.connections,
                     compression: attempt.configuration.compression
                 ),
@@ -148,8 +153,26 @@ extension ConnectionDriver where Ring: ~Copyable {
         }
         connection.remoteAddress = ring.remoteAddress(of: connection.socket)
         connection.pauses.remove(.connecting)
-        appendBytes(attempt.firstRequest, on: connection)
+        if attempt.tunnel == nil {
+            begin(attempt, on: connection)
+        } else {
+            appendBytes(attempt.firstRequest, on: connection)
+        }
         updateReceiving(on: connection)
+    }
+
+    /// The server itself listens: it is sent the request, or the first words of TLS.
+    private func begin(_ attempt: ConnectAttempt, on connection: Connection) {
+        guard let context = attempt.tls else {
+            appendBytes(attempt.firstRequest, on: connection)
+            return
+        }
+        guard let tls = TLSSession.client(context, host: attempt.host, on: wire) else {
+            fail(connection, .tlsFailed("no certificate can be for \(attempt.host)"))
+            return
+        }
+        connection.tls = tls
+        takeOutput(of: connection)
     }
 
     /// Feeds the tunnel, if there is to be one, and then the handshake, and does what they say.
@@ -201,10 +224,10 @@ extension ConnectionDriver where Ring: ~Copyable {
             fail(connection, .proxyResponse(HTTPResponse(head)))
         case .established(let consumed):
             attempt.tunnel = nil
-            appendBytes(attempt.firstRequest, on: connection)
+            begin(attempt, on: connection)
             guard consumed < bytes.count else { return }
             let rest = unsafe UnsafeMutableRawBufferPointer(rebasing: bytes[consumed...])
-            unsafe readResponse(rest, for: attempt, on: connection)
+            unsafe take(rest, from: connection)
         }
     }
 
@@ -228,6 +251,8 @@ extension ConnectionDriver where Ring: ~Copyable {
     func serverEnded(_ attempt: ConnectAttempt, on connection: Connection) {
         if case .fail(let violation) = attempt.tunnel?.transportClosed() {
             fail(connection, .invalidProxyResponse(violation))
+        } else if isShakingHands(connection) {
+            fail(connection, .connectionLost)
         } else if case .fail(let violation) = attempt.handshake?.transportClosed() {
             fail(connection, .invalidResponse(violation))
         }

@@ -69,6 +69,10 @@ extension ConnectionDriver where Ring: ~Copyable {
 
     /// Frames for which nothing has to wait; what the kernel does not take is copied and queued.
     private func sendUncopied(_ frames: UnsafeRawBufferPointer, on connection: Connection) {
+        if let tls = connection.tls {
+            unsafe sendSealed(frames, by: tls, on: connection)
+            return
+        }
         unsafe sendScratch.parts[0] = frames
         let sent = unsafe ring.sendNow(
             UnsafeBufferPointer(rebasing: sendScratch.parts[..<1]),

@@ -126,6 +126,7 @@ extension ConnectionDriver where Ring: ~Copyable {
     }
 
     func sendFIN(on connection: Connection) {
+        if let tls = connection.tls, closes(tls, of: connection) { return }
         guard !connection.peerHasEnded else {
             drop(connection)
             return
@@ -171,6 +172,7 @@ extension ConnectionDriver where Ring: ~Copyable {
         guard connection.stage == .dropping, connection.operationCount == 0 else { return }
         connection.stage = .released
         connection.attempt = nil
+        connection.tls = nil
         table.remove(connection)
         endingCount -= 1
         if connection.socket >= 0 { ring.close(connection.socket) }

@@ -16,6 +16,10 @@ extension ConnectionDriver where Ring: ~Copyable {
             return
         }
         guard let start = unsafe readPreface(received, of: opening, on: connection) else { return }
+        if opening.machine?.isUntouched == true, unsafe isTLSHello(received[start...]) {
+            refuseTLS(on: connection)
+            return
+        }
         unsafe readRequests(received, from: start, of: opening, on: connection)
     }
 
@@ -85,7 +89,11 @@ extension ConnectionDriver where Ring: ~Copyable {
         )
         opening.request = request
         if let policy = configuration.originPolicy,
-            !policy.admits(origin: upgrade.origin, host: upgrade.host)
+            !policy.admits(
+                origin: upgrade.origin,
+                host: upgrade.host,
+                isSecure: connection.context.isSecure
+            )
         {
             counters.originsRefused += 1
             reject(request, with: .originRefused)
@@ -167,7 +175,13 @@ extension ConnectionDriver where Ring: ~Copyable {
     }
 
     /// Answers a request that will not be served, and ends the connection.
+    ///
+    /// Where that would take a TLS handshake first, there is no answer.
     func refuse(_ connection: Connection, with refusal: Refusal) {
+        guard !isShakingHands(connection) else {
+            drop(connection)
+            return
+        }
         let isHeadOnly = connection.opening?.exchange?.isHeadOnly == true
         appendBytes(refusal.bytes(date: dateText(), isHeadOnly: isHeadOnly), on: connection)
         finish(connection)

@@ -51,7 +51,16 @@ extension ConnectionDriver where Ring: ~Copyable {
         lastFedSlot = .max
     }
 
-    private func take(_ bytes: UnsafeMutableRawBufferPointer, from connection: Connection) {
+    func take(_ bytes: UnsafeMutableRawBufferPointer, from connection: Connection) {
+        if connection.context.isSecure {
+            unsafe takeSealed(bytes, from: connection)
+        } else {
+            unsafe read(bytes, from: connection)
+        }
+    }
+
+    /// Bytes as whoever speaks HTTP and WebSocket meant them.
+    func read(_ bytes: UnsafeMutableRawBufferPointer, from connection: Connection) {
         switch connection.stage {
         case .open:
             if let opening = connection.opening {
@@ -141,7 +150,7 @@ extension ConnectionDriver where Ring: ~Copyable {
                 appendClose(code == .noStatusReceived ? nil : code, reason: "", on: connection)
             }
             end(webSocket, on: connection)
-            if connection.output.value.isEmpty, !connection.isClient {
+            if connection.output.value.isEmpty, !connection.isClient, connection.tls == nil {
                 // It answers our Close, so it has read all that we sent: nothing to wait for.
                 drop(connection)
             } else {

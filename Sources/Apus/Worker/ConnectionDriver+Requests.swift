@@ -120,7 +120,8 @@ extension ConnectionDriver where Ring: ~Copyable {
         let request = HTTPServerRequest(
             head: exchange.head,
             body: exchange.body.bytes,
-            remoteAddress: addresses.client
+            remoteAddress: addresses.client,
+            on: connection
         )
         exchange.isAsked = true
         switch exchange.handler {
@@ -291,6 +292,7 @@ extension ConnectionDriver where Ring: ~Copyable {
             guard connection.stage == .lingering else { return }
         } else {
             refuse(connection, with: .unavailable(reason: "server is going away"))
+            guard connection.stage == .finishing else { return }
         }
         // Nobody waits long for a client that has not even asked.
         deadlines.set(now.advanced(by: .milliseconds(500)), slot: Int(connection.slot))

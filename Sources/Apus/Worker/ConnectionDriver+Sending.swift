@@ -98,6 +98,10 @@ extension ConnectionDriver where Ring: ~Copyable {
             sendScratch.isBorrowing = true
             return
         }
+        if let tls = connection.tls {
+            unsafe sendSealed(header, payload, by: tls, on: connection)
+            return
+        }
         let queued = connection.output.value.byteCount
         let (headerBytes, sent) = unsafe sendParts(of: connection, header, payload)
         guard sent >= 0 else {
@@ -218,6 +222,7 @@ extension ConnectionDriver where Ring: ~Copyable {
         connection.stage == .open && !connection.isAwaitingWritable && !connection.hasWaited
             && (1...ridingByteCountMax).contains(connection.output.value.byteCount)
             && connection.output.value.isContiguous
+            && (!connection.context.isSecure || sealToRide(connection))
     }
 
     /// After the wait: the sends that rode with it are done, but for those that a completion names.
@@ -260,6 +265,12 @@ extension ConnectionDriver where Ring: ~Copyable {
     /// Sends by system call until the queue is empty or the kernel takes no more.
     func flushNow(_ connection: Connection) {
         while !connection.isAwaitingWritable, !connection.output.value.isEmpty {
+            if connection.context.isSecure, !connection.output.value.isSealed,
+                let tls = connection.tls
+            {
+                guard sendSealed(by: tls, on: connection) else { return }
+                continue
+            }
             let (offered, sent) = sendParts(of: connection)
             settle(sent, of: offered, on: connection)
             guard sent > 0 else { return }

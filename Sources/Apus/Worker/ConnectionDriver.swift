@@ -4,6 +4,7 @@
 import ApusCodec
 import ApusProtocol
 import ApusRing
+import ApusTLS
 import CApusSystem
 import Logging
 
@@ -49,6 +50,10 @@ final class ConnectionDriver<Ring: RingVerbs & ~Copyable> {
     let outputPool = Pinned(OutputPool())
     let messageBuffers = Pinned(MessageBufferPool())
     let sendScratch = SendScratch()
+    /// What connections with TLS are sent, and what they brought, while it is under way.
+    let wire = TLSWire()
+    /// The keys of tickets, where others than before are to be used; nil where it is the process's.
+    var newTicketKeys: (() -> [TLSTicketKey]?)?
     /// For nonces and masking keys; made in the worker, so that no two share their bytes.
     let randomBytes = RandomBytes()
     /// What the bytes that are being read hold; one is enough, since reading them is never nested.
@@ -202,4 +207,6 @@ struct WorkerListener {
 
     let descriptor: Int32
     let httpServer: HTTPServer
+    /// Nil where what comes is plain.
+    var tls: TLSListener?
 }

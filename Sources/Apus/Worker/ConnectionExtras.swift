@@ -2,6 +2,7 @@
 // SPDX-License-Identifier: Apache-2.0
 
 import ApusCodec
+import ApusTLS
 
 /// What a connection has at times, or what few have: the others need no room for it.
 @WorkerActor
@@ -10,6 +11,8 @@ final class ConnectionExtras {
     var opening: Opening?
     /// What it has where we connect, until the descriptor is closed; nil where it was accepted.
     var attempt: ConnectAttempt?
+    /// Its TLS, from the first bytes on until the descriptor is closed; nil where it is plain.
+    var tls: TLSSession?
     /// What came while the application had paused.
     var held: HeldInput?
     /// A message that has come in part.
@@ -31,8 +34,8 @@ final class ConnectionExtras {
 
     /// Whether there is nothing in it.
     var isEmpty: Bool {
-        opening == nil && attempt == nil && held == nil && assembly.capacity == 0 && stream == nil
-            && contexts == nil
+        opening == nil && attempt == nil && tls == nil && held == nil && assembly.capacity == 0
+            && stream == nil && contexts == nil
             && values.isEmpty && server == nil && frameHandler == nil && drainHandler == nil
             && pingHandler == nil && pongHandler == nil
     }
@@ -54,6 +57,11 @@ extension Connection {
     var attempt: ConnectAttempt? {
         get { extras?.attempt }
         set { setExtra(newValue) { $0.attempt = $1 } }
+    }
+
+    var tls: TLSSession? {
+        get { extras?.tls }
+        set { setExtra(newValue) { $0.tls = $1 } }
     }
 
     var held: HeldInput? {

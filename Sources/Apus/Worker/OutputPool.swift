@@ -14,7 +14,11 @@ struct OutputChunk {
     var start = 0
     var end = 0
     /// Where a frame begins; what is before it is no message that can be dropped.
+    ///
+    /// ``sealed`` in a chunk of ciphertext.
     var searchStart = 0
+    /// Behind the end of any chunk.
+    static let sealed = Int.max
     /// Of one that holds a message which another one with the same key replaces.
     var key: OutputKey?
 }

@@ -10,11 +10,11 @@ import ApusCodec
 /// behind the chunk that is being sent, and messages that wait can be found and dropped.
 @safe
 struct OutputQueue: ~Copyable {
-    private var head: OutputChunkPointer?
+    var head: OutputChunkPointer?
     private var extras: OutputExtras?
 
     /// How many bytes wait.
-    private(set) var byteCount = 0
+    var byteCount = 0
 
     init() {}
 
@@ -145,7 +145,7 @@ struct OutputQueue: ~Copyable {
         _ payload: UnsafeRawBufferPointer,
         from pool: inout OutputPool
     ) {
-        guard let head = unsafe head else {
+        guard let begun = unsafe lastBegun else {
             unsafe append(header, payload, from: &pool)
             return
         }
@@ -154,7 +154,7 @@ struct OutputQueue: ~Copyable {
             unsafe waiting.clear()
         } else {
             let chunk = unsafe pool.take(FrameHeader.byteCountMax + 125)
-            unsafe link(chunk, behind: head)
+            unsafe link(chunk, behind: begun)
             withExtras { unsafe $0.waitingPong = chunk }
         }
         guard let waiting = unsafe waitingPong else { return }
@@ -178,10 +178,13 @@ struct OutputQueue: ~Copyable {
     }
 
     /// Fills `parts` with what waits, first to last, and returns how many it used.
+    ///
+    /// Of a queue with ciphertext in it that alone.
     func fill(_ parts: UnsafeMutableBufferPointer<UnsafeRawBufferPointer>) -> Int {
         var count = 0
         var next = unsafe head
-        while let chunk = unsafe next, count < parts.count {
+        let isSealed = isSealed
+        while let chunk = unsafe next, count < parts.count, unsafe chunk.isSealed == isSealed {
             unsafe parts[count] = chunk.bytes
             count += 1
             unsafe next = chunk.pointee.next
@@ -195,15 +198,24 @@ struct OutputQueue: ~Copyable {
         byteCount -= count
         var rest = count
         while rest > 0, let chunk = unsafe head {
-            if unsafe chunk == waitingPong { unsafe extras?.waitingPong = nil }
-            unsafe forgetKey(of: chunk)
             let taken = unsafe min(rest, chunk.byteCount)
-            unsafe chunk.pointee.start += taken
             rest -= taken
-            if unsafe chunk.byteCount == 0 {
-                unsafe unlink(chunk)
-                unsafe pool.give(chunk)
-            }
+            unsafe removeFirst(taken, of: chunk, to: &pool)
+        }
+    }
+
+    /// The first `count` bytes of a chunk were sent, or are for nobody.
+    mutating func removeFirst(
+        _ count: Int,
+        of chunk: OutputChunkPointer,
+        to pool: inout OutputPool
+    ) {
+        if unsafe chunk == waitingPong { unsafe extras?.waitingPong = nil }
+        unsafe forgetKey(of: chunk)
+        unsafe chunk.pointee.start += count
+        if unsafe chunk.byteCount == 0 {
+            unsafe unlink(chunk)
+            unsafe pool.give(chunk)
         }
     }
 
@@ -284,7 +296,18 @@ struct OutputQueue: ~Copyable {
         }
     }
 
-    private mutating func link(_ chunk: OutputChunkPointer, behind other: OutputChunkPointer) {
+    mutating func linkFirst(_ chunk: OutputChunkPointer) {
+        guard let first = unsafe head else {
+            unsafe link(chunk)
+            return
+        }
+        unsafe chunk.pointee.previous = first.pointee.previous
+        unsafe chunk.pointee.next = first
+        unsafe first.pointee.previous = chunk
+        unsafe head = chunk
+    }
+
+    mutating func link(_ chunk: OutputChunkPointer, behind other: OutputChunkPointer) {
         let next = unsafe other.pointee.next
         unsafe chunk.pointee.previous = other
         unsafe chunk.pointee.next = next
@@ -304,7 +327,7 @@ struct OutputQueue: ~Copyable {
 
     /// The last chunk if the frame fits behind its frames, else a new one.
     private mutating func chunk(for count: Int, from pool: inout OutputPool) -> OutputChunkPointer {
-        if let tail = unsafe tail, unsafe tail != waitingPong {
+        if let tail = unsafe tail, unsafe tail != waitingPong, unsafe !tail.isSealed {
             if unsafe tail.room >= count { return unsafe tail }
             if let larger = unsafe replaceSmall(tail, with: count, from: &pool) {
                 return unsafe larger

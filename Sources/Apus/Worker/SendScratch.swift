@@ -12,7 +12,10 @@ final class SendScratch {
     private let memory = UnsafeMutableBufferPointer<UnsafeRawBufferPointer>.allocate(
         capacity: partCountMax
     )
-    private let header = UnsafeMutablePointer<UInt8>.allocate(capacity: FrameHeader.byteCountMax)
+    /// What a record of TLS holds at most; for a header alone the rest is never touched.
+    private static let recordByteCountMax = 16384
+
+    private let header = UnsafeMutablePointer<UInt8>.allocate(capacity: recordByteCountMax)
 
     /// What was received before the large message that a handler has now, up to where that begins.
     ///
@@ -54,5 +57,20 @@ final class SendScratch {
     func encode(_ frame: FrameHeader) -> UnsafeRawBufferPointer {
         let count = unsafe frame.encode(to: header)
         return unsafe UnsafeRawBufferPointer(start: header, count: count)
+    }
+
+    /// The bytes of a header and as much of the payload as fits into a record with it, until the next
+    /// one.
+    func encode(
+        _ frame: FrameHeader,
+        withStartOf payload: UnsafeRawBufferPointer
+    ) -> UnsafeRawBufferPointer {
+        let count = unsafe frame.encode(to: header)
+        let copied = min(payload.count, Self.recordByteCountMax - count)
+        if copied > 0, let source = payload.baseAddress {
+            unsafe UnsafeMutableRawPointer(header + count)
+                .copyMemory(from: source, byteCount: copied)
+        }
+        return unsafe UnsafeRawBufferPointer(start: header, count: count + copied)
     }
 }

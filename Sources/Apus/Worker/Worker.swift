@@ -14,6 +14,8 @@ struct Worker {
     let workerCount: Int
     let server: WebSocketServer
     let httpServers: [HTTPServer]
+    /// What TLS needs at each of them; nil where it is not spoken.
+    let tls: [TLSListener?]
     /// What passes broadcasts between workers; nil for a single one.
     let hub: BroadcastHub?
     let configuration: ServerConfiguration
@@ -52,7 +54,13 @@ struct Worker {
         let driver = ConnectionDriver(
             ring: ring,
             configuration: configuration,
-            listeners: zip(context.listeners, httpServers).map(WorkerListener.init),
+            listeners: httpServers.indices.map { index in
+                WorkerListener(
+                    descriptor: context.listeners[index],
+                    httpServer: httpServers[index],
+                    tls: tls[index]
+                )
+            },
             logger: logger,
             now: Self.now()
         )

@@ -20,6 +20,16 @@ struct WorkerCounters {
     /// Of the refused ones, those from pages that the policy does not welcome.
     var originsRefused = 0
     var proxyHeadersRefused = 0
+    var tlsHandshakesCompleted = 0
+    /// Of the completed ones, those that went on with an earlier session.
+    var tlsSessionsResumed = 0
+    var tlsHandshakesFailed = 0
+    /// Connections whose TLS failed after the handshake: forged records, floods.
+    var tlsSessionsFailed = 0
+    /// Clients that speak TLS where it is not spoken.
+    var tlsHellosRefused = 0
+    /// Clients that do not speak TLS where it is.
+    var plainRequestsRefused = 0
     /// Ordinary requests, those that were refused for their method or for want of a handler too.
     var requestsAnswered = 0
     /// Those whose body or answer did not come in time.
@@ -82,6 +92,12 @@ extension ConnectionDriver where Ring: ~Copyable {
             ("handshakes_timed_out", counters.handshakesTimedOut),
             ("origins_refused", counters.originsRefused),
             ("proxy_headers_refused", counters.proxyHeadersRefused),
+            ("tls_handshakes_completed", counters.tlsHandshakesCompleted),
+            ("tls_sessions_resumed", counters.tlsSessionsResumed),
+            ("tls_handshakes_failed", counters.tlsHandshakesFailed),
+            ("tls_sessions_failed", counters.tlsSessionsFailed),
+            ("tls_hellos_refused", counters.tlsHellosRefused),
+            ("plain_requests_refused", counters.plainRequestsRefused),
             ("requests_answered", counters.requestsAnswered),
             ("requests_timed_out", counters.requestsTimedOut),
             ("bodies_refused", counters.bodiesRefused),

@@ -21,6 +21,9 @@ public struct HandshakeStateMachine: ~Copyable {
     /// Whether a whole head came that asks for an upgrade, well or badly.
     public private(set) var isHandshake = false
 
+    /// Whether nothing came so far.
+    package var isUntouched: Bool { reading?.bytes.isEmpty ?? false }
+
     /// A machine for one connection that has until `deadline` to send a whole head.
     public init(limits: HandshakeLimits = HandshakeLimits(), deadline: Instant) {
         reading = Reading(parser: RequestHeadParser(limits: limits))

@@ -30,8 +30,9 @@ public struct OriginPolicy: Hashable, Sendable {
 
     /// Pages that came from where they connect to.
     ///
-    /// Host and port of Origin are those of the request's Host. The scheme is `http` or `https`,
-    /// whichever: behind a proxy that ends TLS a server does not know by which it was asked.
+    /// Host and port of Origin are those of the request's Host. The scheme is `https` for requests
+    /// that came by TLS, and else `http` or `https`, whichever: behind a proxy that ends TLS a server
+    /// does not know by which it was asked.
     public static let sameOrigin = OriginPolicy(pages: .listed([], orSame: true))
 
     /// Pages of the origins that a pattern matches; with `orSame`, also those of ``sameOrigin``.
@@ -41,15 +42,17 @@ public struct OriginPolicy: Hashable, Sendable {
 
     /// Whether a request with these values of Origin and Host is welcome.
     ///
-    /// An Origin that is malformed is so under ``any`` alone.
-    public func admits(origin: String?, host: String) -> Bool {
+    /// An Origin that is malformed is so under ``any`` alone. `isSecure` says that the request came by
+    /// TLS.
+    public func admits(origin: String?, host: String, isSecure: Bool = false) -> Bool {
         guard let origin else { return admitsMissingOrigin }
         switch pages {
         case .any: return true
         case .listed(let patterns, let orSame):
             if patterns.contains(where: { $0.matches(origin) }) { return true }
             guard orSame, let origin = WebOrigin(origin),
-                let place = Authority(Array(host.utf8)[...]), let port = origin.defaultPort
+                let place = Authority(Array(host.utf8)[...]), let port = origin.defaultPort,
+                !isSecure || origin.scheme == "https"
             else { return false }
             return origin.host == place.host && origin.port == place.port ?? port
         }

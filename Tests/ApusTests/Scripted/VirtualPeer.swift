@@ -51,6 +51,11 @@ final class VirtualPeer: VirtualEnd {
 
     private var input: [UInt8] = []
 
+    /// What it speaks TLS with; nil: it does not.
+    var tls: VirtualTLS? {
+        didSet { if let tls { writeRaw(tls.takeOutput()) } }
+    }
+
     init(ring: ScriptedRing, listener: Int32, address: String) {
         self.ring = ring
         self.address = address
@@ -70,6 +75,16 @@ final class VirtualPeer: VirtualEnd {
     // MARK: Writing
 
     func write(_ bytes: some Sequence<UInt8>) {
+        guard let tls else {
+            writeRaw(bytes)
+            return
+        }
+        tls.send(Array(bytes))
+        writeRaw(tls.takeOutput())
+    }
+
+    /// Past its TLS, if it has any.
+    func writeRaw(_ bytes: some Sequence<UInt8>) {
         guard !socket.peerHasEnded, socket.brokenBy == nil, !socket.isClosed else { return }
         socket.inbound.append(bytes)
         ring.after(0) {}
@@ -131,7 +146,12 @@ final class VirtualPeer: VirtualEnd {
 
     func read(_ bytes: ArraySlice<UInt8>) {
         byteCount += bytes.count
-        input += bytes
+        if let tls {
+            input += tls.receive(bytes)
+            writeRaw(tls.takeOutput())
+        } else {
+            input += bytes
+        }
         if head == nil { readHead() }
         guard let status else { return }
         guard status == 101 else {

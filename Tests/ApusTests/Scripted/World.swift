@@ -36,12 +36,14 @@ final class World {
     let driver: ConnectionDriver<ScriptedRing>
     private let loop: WorkerLoop<ScriptedRing>
     private(set) var peers: [VirtualPeer] = []
+    private let isSecure: Bool
 
     init(
         seed: UInt64 = 1,
         faults: Faults = .none,
         executor: LoopExecutor = LoopExecutor(),
         secondHTTP: HTTPServer? = nil,
+        tls: TLSListener? = nil,
         configure: (inout ServerConfiguration) -> Void = { _ in }
     ) {
         var configuration = ServerConfiguration()
@@ -49,7 +51,8 @@ final class World {
         let ring = ScriptedRing(seed: seed, faults: faults)
         self.ring = ring
         server = WebSocketServer(httpServer: http, configuration: configuration)
-        var listeners = [WorkerListener(descriptor: Self.listener, httpServer: http)]
+        var listeners = [WorkerListener(descriptor: Self.listener, httpServer: http, tls: tls)]
+        isSecure = tls != nil
         if let secondHTTP {
             listeners.append(
                 WorkerListener(descriptor: Self.secondListener, httpServer: secondHTTP)
@@ -81,8 +84,18 @@ final class World {
 
     // MARK: Peers
 
-    /// A peer that waits to be accepted.
+    /// A peer that waits to be accepted; one with TLS where that is spoken.
     func connect(
+        from address: String? = nil,
+        to listener: Int32 = World.listener
+    ) -> VirtualPeer {
+        let peer = connectPlainly(from: address, to: listener)
+        if isSecure, listener == World.listener { peer.tls = .client() }
+        return peer
+    }
+
+    /// A peer that waits to be accepted, and speaks no TLS.
+    func connectPlainly(
         from address: String? = nil,
         to listener: Int32 = World.listener
     ) -> VirtualPeer {

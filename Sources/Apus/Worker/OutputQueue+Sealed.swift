@@ -1,0 +1,58 @@
+// This source file is part of the Apus project
+// SPDX-License-Identifier: Apache-2.0
+
+/// Output of a connection with TLS: frames wait as plaintext, and are encrypted when they are sent.
+///
+/// So messages can be dropped for as long as they wait. What was encrypted and not taken by the
+/// kernel is sealed: it has to go out as it is, before anything else, so it is first in the queue.
+extension OutputQueue {
+    /// Whether ciphertext waits, which is first then.
+    var isSealed: Bool {
+        if let head = unsafe head { unsafe head.isSealed } else { false }
+    }
+
+    /// Appends ciphertext to that which waits; a copy.
+    mutating func appendSealed(_ bytes: UnsafeRawBufferPointer, from pool: inout OutputPool) {
+        guard unsafe !bytes.isEmpty else { return }
+        let chunk = unsafe pool.take(bytes.count)
+        unsafe chunk.append(bytes)
+        unsafe chunk.pointee.searchStart = OutputChunk.sealed
+        if let last = unsafe lastSealed {
+            unsafe link(chunk, behind: last)
+        } else {
+            unsafe linkFirst(chunk)
+        }
+        byteCount += bytes.count
+    }
+
+    /// Forgets what was not encrypted: it can not be any more.
+    mutating func removeUnsealed(to pool: inout OutputPool) {
+        while let chunk = unsafe lastSealed.map({ unsafe $0.pointee.next }) ?? head {
+            let count = unsafe chunk.byteCount
+            byteCount -= count
+            unsafe removeFirst(count, of: chunk, to: &pool)
+        }
+    }
+
+    /// The last chunk of ciphertext.
+    private var lastSealed: OutputChunkPointer? {
+        guard isSealed, var last = unsafe head else { return nil }
+        while let next = unsafe last.pointee.next, unsafe next.isSealed { unsafe last = next }
+        return unsafe last
+    }
+
+    /// The last chunk of which something was sent or sealed, or the first one: what is behind it
+    /// begins with a frame that nobody has begun to send.
+    var lastBegun: OutputChunkPointer? {
+        guard let sealed = unsafe lastSealed else { return unsafe head }
+        guard let next = unsafe sealed.pointee.next, unsafe next.pointee.start > 0 else {
+            return unsafe sealed
+        }
+        return unsafe next
+    }
+}
+
+extension OutputChunkPointer {
+    /// Whether it holds ciphertext.
+    var isSealed: Bool { unsafe pointee.searchStart == OutputChunk.sealed }
+}

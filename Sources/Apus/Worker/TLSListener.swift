@@ -1,0 +1,75 @@
+// This source file is part of the Apus project
+// SPDX-License-Identifier: Apache-2.0
+
+import ApusTLS
+import Logging
+import Synchronization
+
+/// What TLS needs at one listener: the configuration, and what was made of it.
+///
+/// Made before the fork, so that what cannot be used is told at the start and every worker has it.
+final class TLSListener: Sendable {
+    private struct State {
+        var context: TLSContext
+        var certificates: [TLSCertificate]
+        var ticketKeys: [TLSTicketKey] = []
+    }
+
+    private let configuration: TLSConfiguration
+    private let state: Mutex<State>
+
+    init(_ configuration: TLSConfiguration) throws(TLSSetupError) {
+        self.configuration = configuration
+        state = Mutex(try Self.load(configuration))
+    }
+
+    /// For the sessions from now on.
+    var context: TLSContext { state.withLock { $0.context } }
+
+    /// Those that are shown.
+    var certificates: [TLSCertificate] { state.withLock { $0.certificates } }
+
+    /// Reads everything anew; on an error all stays as it is.
+    func reload() throws(TLSSetupError) {
+        let loaded = try Self.load(configuration)
+        state.withLock { state in
+            let keys = state.ticketKeys
+            state = loaded
+            state.ticketKeys = keys
+            if !keys.isEmpty { state.context.setTicketKeys(keys) }
+        }
+    }
+
+    func setTicketKeys(_ keys: [TLSTicketKey]) {
+        state.withLock { state in
+            state.ticketKeys = keys
+            state.context.setTicketKeys(keys)
+        }
+    }
+
+    /// What a log line says of the certificates.
+    var metadata: Logger.Metadata {
+        ["sha256": "\(certificates.map(\.fingerprint).joined(separator: " "))"]
+    }
+
+    /// Certificates that are not valid at this time, in seconds since 1970, each with a sentence.
+    func warnings(at now: Int64) -> [String] {
+        certificates.compactMap { certificate in
+            guard let validity = certificate.validity, !validity.contains(now) else { return nil }
+            let problem = now < validity.lowerBound ? "is not valid yet" : "has expired"
+            return "the certificate \(certificate.fingerprint) \(problem)"
+        }
+    }
+
+    private static func load(_ configuration: TLSConfiguration) throws(TLSSetupError) -> State {
+        var identities: [TLSIdentity] = []
+        for identity in configuration.identities { identities.append(try identity.load()) }
+        guard !identities.isEmpty else { throw TLSSetupError("TLS needs a certificate") }
+        let context = try TLSContext.server(
+            identities: identities,
+            clientCertificates: configuration.clientCertificates.resolved,
+            refusesTLS12: configuration.minimumVersion == .tls13
+        )
+        return State(context: context, certificates: identities.map(\.certificate))
+    }
+}
