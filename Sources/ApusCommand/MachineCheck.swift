@@ -113,6 +113,14 @@ struct MachineCheck {
                 "bytes; an idle connection takes about 6 KiB, most of it the kernel's"
             ),
             Finding(
+                "kernel_tls",
+                .flag(
+                    (SystemFile.text("/proc/sys/net/ipv4/tcp_available_ulp") ?? "")
+                        .split(separator: " ").contains("tls")
+                ),
+                "TLS in the kernel; not used, whether there or not"
+            ),
+            Finding(
                 "congestion_control",
                 .text(SystemFile.text("/proc/sys/net/ipv4/tcp_congestion_control") ?? ""),
                 "bbr paces large messages; cubic and reno do not"

@@ -27,6 +27,9 @@ struct ServeCommand: ParsableCommand {
     @Option(help: ArgumentHelp("Listen on a Unix socket as well.", valueName: "path"))
     var unix: String?
 
+    @OptionGroup(title: "TLS")
+    var tls: TLSOptions
+
     @Option(help: "How many worker processes; by default one for each core.")
     var workers: Int?
 
@@ -147,13 +150,14 @@ struct ServeCommand: ParsableCommand {
     }
 
     func run() throws {
-        var servers = [HTTPServer(host: host, port: port)]
-        if let unix { servers.append(HTTPServer(unixPath: unix)) }
-        let server = WebSocketServer(httpServers: servers, configuration: configuration)
         let format = logFormat
         LoggingSystem.bootstrap { format.handler(label: $0) }
         var logger = Logger(label: "apus")
         logger.logLevel = logLevel.level
+        let tls = try tls.configuration(host: host, logger: logger)
+        var servers = [HTTPServer(host: host, port: port, tls: tls)]
+        if let unix { servers.append(HTTPServer(unixPath: unix)) }
+        let server = WebSocketServer(httpServers: servers, configuration: configuration)
         server.logger = logger
         app.install(on: server, httpServers: servers)
 
