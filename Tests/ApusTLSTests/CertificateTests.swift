@@ -2,6 +2,7 @@
 // SPDX-License-Identifier: Apache-2.0
 
 import ApusTLS
+import ApusTestSupport
 import Testing
 
 @Suite struct TLSCertificateTests {

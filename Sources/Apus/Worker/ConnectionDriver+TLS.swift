@@ -67,6 +67,10 @@ extension ConnectionDriver where Ring: ~Copyable {
         if events.contains(.failed) {
             failed(tls, wasEstablished: wasEstablished, on: connection)
         } else if events.contains(.closed) {
+            // So do we, unless something is still to be said.
+            if connection.output.value.isEmpty, !isAnswering(connection) {
+                _ = closes(tls, of: connection)
+            }
             peerEnded(connection)
         }
     }
@@ -121,7 +125,7 @@ extension ConnectionDriver where Ring: ~Copyable {
     func sealToRide(_ connection: Connection) -> Bool {
         guard !connection.output.value.isSealed, let tls = connection.tls else { return true }
         // What is larger can do with a system call, and is spared a copy.
-        guard connection.output.value.byteCount <= OutputPool.smallByteCount,
+        guard connection.output.value.byteCount < uncopiedByteCountMin,
             unsafe tls.send(connection.output.value.firstPart)
         else { return false }
         connection.output.value.removeAll(to: &outputPool.value)

@@ -41,6 +41,10 @@ final class VirtualServer: VirtualEnd {
 
     private var input: [UInt8] = []
 
+    /// What it speaks TLS with, behind the tunnel if there is one; nil: it does not.
+    var tls: VirtualTLS?
+    private var isTunneling: Bool { tunnelResponse != nil && tunnelRequest == nil }
+
     init(ring: ScriptedRing, socket: VirtualSocket, address: [UInt8]) {
         self.ring = ring
         self.socket = socket
@@ -63,6 +67,16 @@ final class VirtualServer: VirtualEnd {
     // MARK: Writing
 
     func write(_ bytes: some Sequence<UInt8>) {
+        guard let tls, !isTunneling else {
+            writeRaw(bytes)
+            return
+        }
+        tls.send(Array(bytes))
+        writeRaw(tls.takeOutput())
+    }
+
+    /// Past its TLS, if it has any.
+    func writeRaw(_ bytes: some Sequence<UInt8>) {
         guard !socket.peerHasEnded, socket.brokenBy == nil, !socket.isClosed else { return }
         socket.inbound.append(bytes)
         ring.after(0) {}
@@ -120,7 +134,12 @@ final class VirtualServer: VirtualEnd {
     // MARK: Reading
 
     func read(_ bytes: ArraySlice<UInt8>) {
-        input += bytes
+        if let tls, !isTunneling {
+            input += tls.receive(bytes)
+            writeRaw(tls.takeOutput())
+        } else {
+            input += bytes
+        }
         if request == nil { readRequest() }
         guard request != nil, response == nil else { return }
         var position = 0
@@ -138,8 +157,8 @@ final class VirtualServer: VirtualEnd {
             let head = String(decoding: input[...index], as: UTF8.self)
             input.removeFirst(index + 1)
             if let tunnelResponse, tunnelRequest == nil, head.hasPrefix("CONNECT ") {
+                writeRaw(tunnelResponse)
                 tunnelRequest = head
-                write(tunnelResponse)
                 return
             }
             request = head

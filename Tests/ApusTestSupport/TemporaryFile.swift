@@ -4,10 +4,10 @@
 import Glibc
 
 /// A file that lives as long as this does.
-final class TemporaryFile {
-    let path: String
+package final class TemporaryFile: Sendable {
+    package let path: String
 
-    init(_ text: String) {
+    package init(_ text: String) {
         guard let name = unsafe strdup("/tmp/apus-tls-XXXXXX") else {
             preconditionFailure("there is no memory for a name")
         }
