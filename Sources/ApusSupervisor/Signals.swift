@@ -37,12 +37,12 @@ struct BlockedSignals {
 /// The signals that a worker acts on, to be read in its loop; one for each worker, for its life.
 ///
 /// TERM and INT ask it to drain. Both may come, and more than once: a Ctrl-C reaches the whole
-/// process group, and the supervisor passes TERM on. USR1 asks for its counters. From the fork on
-/// these are blocked, so that none is lost before the worker gets here; HUP, USR2, TTIN and TTOU,
-/// which concern the supervisor, are ignored.
+/// process group, and the supervisor passes TERM on. USR1 asks for its counters, HUP to read its
+/// files anew. From the fork on these are blocked, so that none is lost before the worker gets here;
+/// USR2, TTIN and TTOU, which concern the supervisor, are ignored.
 package struct WorkerSignals: ~Copyable {
-    static let read = [SIGTERM, SIGINT, SIGUSR1]
-    static let ignored = [SIGHUP, SIGUSR2, SIGTTIN, SIGTTOU]
+    static let read = [SIGTERM, SIGINT, SIGHUP, SIGUSR1]
+    static let ignored = [SIGUSR2, SIGTTIN, SIGTTOU]
     static let crashes = [SIGSEGV, SIGBUS, SIGILL, SIGTRAP, SIGABRT, SIGFPE, SIGQUIT]
 
     private let signals: BlockedSignals

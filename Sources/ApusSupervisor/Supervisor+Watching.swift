@@ -39,8 +39,9 @@ extension Supervisor {
                 // A second one kills, but not where workers ask as well: several may.
                 if !slots.contains(where: { $0.worker?.pid == sender }) { plan?.signaled() }
             case SIGUSR1:
-                for worker in slots.lazy.compactMap(\.worker) { worker.send(signal) }
-                log(.signalForwarded(signal))
+                forward(signal)
+            case SIGHUP where duties.reload != nil && plan == nil:
+                if duties.reload?() == true { forward(signal) }
             case SIGCHLD:
                 // A wake-up at most: each worker's descriptor tells of its end.
                 break
@@ -48,6 +49,11 @@ extension Supervisor {
                 log(.signalIgnored(signal))
             }
         }
+    }
+
+    private func forward(_ signal: Int32) {
+        for worker in slots.lazy.compactMap(\.worker) { worker.send(signal) }
+        log(.signalForwarded(signal))
     }
 
     func reap(_ signals: BlockedSignals) {

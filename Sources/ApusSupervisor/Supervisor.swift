@@ -20,6 +20,7 @@ package final class Supervisor {
     }
 
     let configuration: SupervisorConfiguration
+    let duties: SupervisorDuties
     let log: (SupervisorEvent) -> Void
     let threadCount: () -> Int32
 
@@ -29,6 +30,9 @@ package final class Supervisor {
     /// Set once everything is to end.
     var plan: ShutdownPlan?
 
+    /// When the periodic duty is due; nil before the start, and without one.
+    private var dutyAt: UInt64?
+
     private var wasAllReady = false
     private var listenersAreClosed = false
     private var failureLines: [String] = []
@@ -36,10 +40,12 @@ package final class Supervisor {
     /// - Parameter log: called in the supervisor only, between two turns of its loop.
     package convenience init(
         configuration: SupervisorConfiguration,
+        duties: SupervisorDuties = SupervisorDuties(),
         log: @escaping (SupervisorEvent) -> Void
     ) {
         self.init(
             configuration: configuration,
+            duties: duties,
             log: log,
             threadCount: { apus_process_thread_count() }
         )
@@ -48,10 +54,12 @@ package final class Supervisor {
     /// - Parameter threadCount: the threads of this process, or `-errno`; tests have more than one.
     package init(
         configuration: SupervisorConfiguration,
+        duties: SupervisorDuties = SupervisorDuties(),
         log: @escaping (SupervisorEvent) -> Void,
         threadCount: @escaping () -> Int32
     ) {
         self.configuration = configuration
+        self.duties = duties
         self.log = log
         self.threadCount = threadCount
         slots = Array(repeating: Slot(), count: configuration.workerCount)
@@ -79,6 +87,7 @@ package final class Supervisor {
 
         for slot in slots.indices { slots[slot].startAt = 0 }
         var now = apus_clock_monotonic()
+        dutyAt = duties.periodic.map { now + $0.nanoseconds }
         while true {
             switch act(asOf: now, channels, worker) {
             case .done(let exitCode):
@@ -108,6 +117,7 @@ package final class Supervisor {
         _ worker: (sending WorkerContext) -> Int32
     ) -> Step {
         if plan == nil {
+            doDuty(asOf: now)
             endOverdueBoots(asOf: now)
             for slot in slots.indices where plan == nil {
                 guard let startAt = slots[slot].startAt, startAt <= now else { continue }
@@ -125,7 +135,13 @@ package final class Supervisor {
         }
         let deadlines = slots.compactMap { slot in slot.startAt ?? slot.worker.flatMap(bootDeadline)
         }
-        return .wait(until: deadlines.min())
+        return .wait(until: (deadlines + [dutyAt].compactMap(\.self)).min())
+    }
+
+    private func doDuty(asOf now: UInt64) {
+        guard let periodic = duties.periodic, let dutyAt, dutyAt <= now else { return }
+        self.dutyAt = now + periodic.nanoseconds
+        periodic.action()
     }
 
     private func wait(

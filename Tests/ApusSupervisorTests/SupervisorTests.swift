@@ -156,7 +156,7 @@ import Testing
                 if case .signalIgnored = event, told == ignored.count { stage.signalSelf(SIGTERM) }
             }
             let exitCode = try stage.run { context in
-                for signal in ignored { kill(getpid(), signal) }
+                for signal in ignored.dropFirst() { kill(getpid(), signal) }
                 return Stage.obedientWorker(context)
             }
             #expect(exitCode == 0)
@@ -185,6 +185,55 @@ import Testing
         }
     }
 
+    @Test func `HUP reaches every worker once the supervisor has reloaded`() async {
+        await #expect(processExitsWith: .success) {
+            let stage = Stage(listeners: [])
+            var reloads = [false, true]
+            var eventsAtReload: [Int] = []
+            stage.duties.reload = {
+                eventsAtReload.append(stage.events.count)
+                let isReloaded = reloads.removeFirst()
+                if !isReloaded { stage.signalSelf(SIGHUP) }
+                return isReloaded
+            }
+            stage.onAllReady = { _ in stage.signalSelf(SIGHUP) }
+            stage.onEvent = { event, _ in
+                if event == .signalForwarded(SIGHUP) { stage.signalSelf(SIGTERM) }
+            }
+            let exitCode = try stage.run { context in
+                guard let signals = try? WorkerSignals() else { return 1 }
+                context.ready.reportReady()
+                var seen: Set<Int32> = []
+                while seen.count < 2 {
+                    guard let signal = awaitSignal(signals, context) else { return 1 }
+                    seen.insert(signal)
+                }
+                return seen == [SIGHUP, SIGTERM] ? 0 : 1
+            }
+            #expect(exitCode == 0)
+            // The first one failed: nobody was told, and nothing happened in between.
+            #expect(eventsAtReload.count == 2 && eventsAtReload[0] == eventsAtReload[1])
+            #expect(stage.count { $0 == .signalForwarded(SIGHUP) } == 1)
+        }
+    }
+
+    @Test func `periodic duty is done again and again`() async {
+        await #expect(processExitsWith: .success) {
+            let stage = Stage(listeners: [])
+            var count = 0
+            stage.duties.periodic = (
+                1_000_000,
+                {
+                    count += 1
+                    if count == 3 { stage.signalSelf(SIGTERM) }
+                }
+            )
+            let exitCode = try stage.run(worker: Stage.obedientWorker)
+            #expect(exitCode == 0)
+            #expect(count >= 3)
+        }
+    }
+
     @Test func `thread that appears later ends it all in order`() async {
         await #expect(processExitsWith: .success) {
             let stage = Stage(listeners: [])
@@ -207,6 +256,7 @@ private final class Stage {
     var onEvent: (SupervisorEvent, [SupervisorEvent]) -> Void = { _, _ in }
     var onAllReady: ([SupervisorEvent]) -> Void = { _ in }
     var threadCount: Int32 = 1
+    var duties = SupervisorDuties()
     private(set) var events: [SupervisorEvent] = []
     private let configuration: SupervisorConfiguration
 
@@ -226,6 +276,7 @@ private final class Stage {
     func run(worker: (WorkerContext) -> Int32) throws -> Int32 {
         let supervisor = Supervisor(
             configuration: configuration,
+            duties: duties,
             log: { event in
                 self.events.append(event)
                 self.onEvent(event, self.events)

@@ -116,6 +116,8 @@ struct Worker {
             driver.beginDrain()
         case .reportCounters:
             log(driver.report(), "counters")
+        case .reload:
+            break
         case .takeBroadcasts:
             driver.broadcasts.woke()
         }

@@ -14,6 +14,7 @@ final class WorkerControl {
         /// The supervisor is gone: drain as well.
         case drainAsOrphan
         case reportCounters
+        case reload
         case takeBroadcasts
     }
 
@@ -55,7 +56,11 @@ final class WorkerControl {
         case .signals:
             var orders: [Order] = []
             while let signal = signals.next() {
-                orders.append(signal == SIGUSR1 ? .reportCounters : .drain)
+                switch signal {
+                case SIGUSR1: orders.append(.reportCounters)
+                case SIGHUP: orders.append(.reload)
+                default: orders.append(.drain)
+                }
             }
             watch(source, with: ring)
             return orders
