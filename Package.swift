@@ -135,8 +135,8 @@ let package = Package(
         .executableTarget(
             name: "ApusLoad",
             dependencies: [
-                "ApusCodec", "ApusCommandLine", "ApusProtocol", "ApusRing", "CApusSystem",
-                argumentParser, histogram,
+                "ApusCodec", "ApusCommandLine", "ApusProtocol", "ApusRing", "ApusTLS",
+                "CApusSystem", argumentParser, histogram,
             ],
             swiftSettings: swiftSettings
         ),

@@ -58,4 +58,6 @@ struct LoadPlan: Codable, Sendable, Equatable {
     var timeoutNanoseconds: UInt64 = 10_000_000_000
     /// What sizes, arrivals and masking keys are drawn from.
     var seed: UInt64 = 0
+    /// Whether certificates of wss:// are taken unseen.
+    var isInsecure = false
 }

@@ -53,7 +53,7 @@ import Testing
     }
 
     @Test(arguments: [
-        (["http://a/"], "schemeNotWebSocket"), (["wss://a/"], "wss://"), (["ws://a#b"], "fragment"),
+        (["http://a/"], "schemeNotWebSocket"), (["ws://a#b"], "fragment"),
         (["ws://a/", "--connections", "0"], "--connections"),
         (["ws://a/", "--inflight", "0"], "--inflight"),
         (["ws://a/", "--processes", "101"], "--processes"),

@@ -17,7 +17,7 @@ from wire import wait_until
 
 ROOT = Path(__file__).resolve().parents[2]
 READY = re.compile(
-    r"listening on ws://127\.0\.0\.1:(\d+) with (\d+) workers? \(supervisor (\d+)\)"
+    r"listening on wss?://127\.0\.0\.1:(\d+) with (\d+) workers? \(supervisor (\d+)\)"
 )
 CRASH = re.compile(r"Fatal error|Sanitizer|\*\*\* (?:Signal|Program crashed)|Assertion .* failed")
 LIBC = ctypes.CDLL(None, use_errno=True)
@@ -141,6 +141,7 @@ class Server:
                 f"no ready line: {problem}\nstandard error: {self.errors.text}"
             ) from None
         self.ready_line = line
+        self.scheme = "wss" if " wss:" in line else "ws"
         port, count, supervisor = map(int, READY.search(line).groups())
         self.port, self.worker_count, self.pid = port, count, supervisor
 
@@ -157,7 +158,7 @@ class Server:
 
     @property
     def url(self):
-        return f"ws://127.0.0.1:{self.port}/"
+        return f"{self.scheme}://127.0.0.1:{self.port}/"
 
     def workers(self):
         """The process ids of the workers that live now."""

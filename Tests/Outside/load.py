@@ -63,10 +63,11 @@ class Peer:
     counted apart from the load generator.
     """
 
-    def __init__(self, handler=None, process_request=None, before=None):
+    def __init__(self, handler=None, process_request=None, before=None, tls=None):
         self.handler = handler or Peer.echo
         self.process_request = process_request
         self.before = before
+        self.tls = tls
         self.received = 0
         self.is_ready = threading.Event()
         self.thread = threading.Thread(target=lambda: asyncio.run(self.serve()), daemon=True)
@@ -87,6 +88,7 @@ class Peer:
             max_size=None,
             ping_interval=None,
             process_request=self.process_request,
+            ssl=self.tls,
         ) as server:
             self.port = server.sockets[0].getsockname()[1]
             task = asyncio.ensure_future(self.before()) if self.before else None
@@ -98,7 +100,7 @@ class Peer:
     def __enter__(self):
         self.thread.start()
         assert self.is_ready.wait(10), "the server of the test did not start"
-        self.url = f"ws://127.0.0.1:{self.port}/"
+        self.url = f"{'wss' if self.tls else 'ws'}://127.0.0.1:{self.port}/"
         return self
 
     def __exit__(self, *_):

@@ -29,7 +29,7 @@ IMPORTS = {
     },
     # Foundation is for its command alone, which waits; the engine does without.
     "ApusLoad": {
-        "ApusCodec", "ApusCommandLine", "ApusProtocol", "ApusRing", "CApusSystem",
+        "ApusCodec", "ApusCommandLine", "ApusProtocol", "ApusRing", "ApusTLS", "CApusSystem",
         "ArgumentParser", "FoundationEssentials", "Glibc", "Histogram",
     },
     # What their users have.

@@ -514,7 +514,6 @@ def test_what_is_no_result_is_not_compared(tmp_path, text, code):
     [
         ([], 64, ["url"]),
         (["http://127.0.0.1/"], 64, ["ws://"]),
-        (["wss://127.0.0.1/"], 64, ["wss://"]),
         (["ws://127.0.0.1/", "--mode", "guess"], 64, ["--mode"]),
         (["ws://127.0.0.1/", "--size", "9-3"], 64, ["--size"]),
         (["ws://127.0.0.1/", "--connections", "0"], 64, ["--connections"]),

@@ -25,7 +25,7 @@ struct LoadCommand: ParsableCommand {
         version: "0.1.0"
     )
 
-    @Argument(help: "Where to connect: ws://host:port/path.")
+    @Argument(help: "Where to connect: ws://host:port/path, or wss://.")
     var url: String
 
     @Option(help: "What to do.")
@@ -110,7 +110,7 @@ struct LoadCommand: ParsableCommand {
     @Option(help: ArgumentHelp("Draw other sizes, times and masks.", valueName: "number"))
     var seed: UInt64 = 1
 
-    @Flag(help: "Take any certificate; ws:// has none, and wss:// is not there yet.")
+    @Flag(help: "Take any certificate of a wss:// server, and do not check whose it is.")
     var insecure = false
 
     func validate() throws {
@@ -169,6 +169,7 @@ struct LoadCommand: ParsableCommand {
         plan.origin = origin
         plan.headers = header.map { [$0.name, $0.value] }
         plan.seed = seed
+        plan.isInsecure = insecure
         return plan
     }
 }

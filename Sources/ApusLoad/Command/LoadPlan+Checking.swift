@@ -10,10 +10,7 @@ extension LoadPlan {
     /// What is wrong with a plan for so many processes, for whoever gave the flags; nil: nothing.
     func objection(processes: Int) -> String? {
         do {
-            let url = try WebSocketURL(url)
-            if url.isSecure {
-                return "\(url): wss:// comes with a later release; use ws://"
-            }
+            _ = try WebSocketURL(url)
         } catch {
             return "'\(url)' is not the URL of a WebSocket (\(error.rawValue));"
                 + " give one like ws://127.0.0.1:3001/"

@@ -14,6 +14,7 @@ struct LoadConnection: ~Copyable {
         /// There is no socket.
         case free
         case connecting
+        case securing
         case upgrading
         case open
         /// Our Close is due or went out first.
@@ -64,6 +65,8 @@ struct LoadConnection: ~Copyable {
     var since: UInt64 = 0
     var opening: Opening?
     var control: ControlOutput?
+    /// Of wss://, from the connect on.
+    var secure: SecureTransport?
     /// Of a message or a frame that came in pieces; nil between messages.
     var partial: UnsafeMutablePointer<PartialMessage>?
 
@@ -110,6 +113,7 @@ struct LoadConnection: ~Copyable {
         replies.window = SequenceWindow(next: sequence)
         opening = nil
         control = nil
+        secure = nil
         forgetPartial()
     }
 

@@ -76,21 +76,24 @@ extension LoadEngine {
             connection.state.isProven = true
         }
         // It is for the server to end the transport, RFC 6455 §7.1.1; our answer may still wait.
-        if connection.state.control == nil { connection.state.stage = .lingering }
+        let hasHeld = connection.state.secure?.held.isEmpty == false
+        if connection.state.control == nil, !hasHeld { connection.state.stage = .lingering }
         connection.state.since = now
     }
 
     /// The transport ended; with a negative `errno` it did in order.
     mutating func ended(_ connection: ConnectionReference, errno: Int32) {
         guard errno <= 0 || Verdict.ofReceive(errno: errno) != .retry else { return }
-        let kind = errno <= 0 ? "closed" : LoadFailureKind.of(errno: errno)
+        fail(connection, errno <= 0 ? "closed" : LoadFailureKind.of(errno: errno))
+    }
+
+    /// Gives up a connection, wherever it stands.
+    mutating func fail(_ connection: ConnectionReference, _ kind: String) {
         switch connection.state.stage {
-        case .connecting, .upgrading:
+        case .connecting, .securing, .upgrading:
             failOpening(connection, kind)
-        case .open:
+        case .open, .closing, .lingering:
             lose(connection, kind)
-        case .closing, .lingering:
-            drop(connection)
         case .dropping, .free:
             break
         }
@@ -147,6 +150,7 @@ extension LoadEngine {
             return
         }
         connection.state.stage = .dropping
+        if tls != nil { endTLS(on: connection) }
         if connection.state.isReceiving || connection.state.isAwaitingWritable {
             ring.shutdownBoth(connection.state.socket)
         } else {
@@ -171,7 +175,7 @@ extension LoadEngine {
         for slot in 0..<table.count {
             let connection = table[slot]
             switch connection.state.stage {
-            case .connecting, .upgrading:
+            case .connecting, .securing, .upgrading:
                 if connection.state.since + timeout <= now { failOpening(connection, "timeout") }
             case .open:
                 if plan.mode == .fanout {

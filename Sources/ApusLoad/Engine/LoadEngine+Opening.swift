@@ -94,12 +94,21 @@ extension LoadEngine {
             return
         }
         preferredAddress = opening.addressIndex
-        connection.state.stage = .upgrading
         connection.state.isReceiving = true
         ring.receive(on: connection.state.socket, tag: connection.state.tag(.receive))
-        let taken = send(opening.handshake.request, on: connection.state.socket)
+        if tls == nil { sendRequest(on: connection) } else { beginTLS(on: connection) }
+    }
+
+    mutating func sendRequest(on connection: ConnectionReference) {
+        guard let opening = connection.state.opening else { preconditionFailure("no handshake") }
+        connection.state.stage = .upgrading
+        let request = opening.handshake.request
+        let taken = unsafe request.withUnsafeBytes { bytes in
+            unsafe tls == nil
+                ? sendNow(bytes, on: connection.state.socket) : seal(bytes, on: connection)
+        }
         // A new socket takes far more than a request.
-        if taken != opening.handshake.request.count { failOpening(connection, "reset") }
+        if taken != request.count { failOpening(connection, "reset") }
     }
 
     /// Connects once more where another address may do, with a socket of its own.
@@ -130,14 +139,6 @@ extension LoadEngine {
     /// Whether the ports of one source address are used up, which says nothing of the others.
     private static func lacksPort(_ errno: Int32) -> Bool {
         errno == EADDRNOTAVAIL || errno == EADDRINUSE || errno == EAGAIN
-    }
-
-    func send(_ bytes: [UInt8], on socket: Int32) -> Int {
-        unsafe bytes.withUnsafeBytes { bytes in
-            unsafe withUnsafePointer(to: bytes) { part in
-                unsafe ring.sendNow(UnsafeBufferPointer(start: part, count: 1), on: socket)
-            }
-        }
     }
 
     /// Reads the response; returns where the frames begin that follow it, if it opened.

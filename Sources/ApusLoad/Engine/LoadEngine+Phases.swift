@@ -168,7 +168,7 @@ extension LoadEngine {
             case .open:
                 account(for: connection)
                 beginClose(connection)
-            case .connecting, .upgrading:
+            case .connecting, .securing, .upgrading:
                 failOpening(connection, "timeout")
             case .free, .closing, .lingering, .dropping:
                 break

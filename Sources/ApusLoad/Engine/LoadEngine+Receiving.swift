@@ -15,7 +15,11 @@ extension LoadEngine {
         let isFed = connection.state.receivedAt == now
         if completion.result > 0 {
             connection.state.receivedAt = now
-            unsafe take(completion.bytes, from: connection)
+            if tls == nil {
+                unsafe takePlaintext(completion.bytes, from: connection)
+            } else {
+                unsafe takeRecords(completion.bytes, from: connection)
+            }
         } else {
             ended(connection, errno: -completion.result)
         }
@@ -45,7 +49,7 @@ extension LoadEngine {
         fed.removeAll(keepingCapacity: true)
     }
 
-    private mutating func take(
+    mutating func takePlaintext(
         _ bytes: UnsafeMutableRawBufferPointer,
         from connection: ConnectionReference
     ) {
@@ -56,7 +60,7 @@ extension LoadEngine {
             if let start = unsafe readResponse(bytes, on: connection), start < bytes.count {
                 unsafe readFrames(bytes, from: start, on: connection)
             }
-        case .free, .connecting, .lingering, .dropping:
+        case .free, .connecting, .securing, .lingering, .dropping:
             break
         }
     }

@@ -156,7 +156,9 @@ extension LoadEngine {
                 end = OutputCursor(sequence: end.sequence + 1)
             }
             let bytes = unsafe UnsafeRawBufferPointer(start: start + skip, count: count - skip)
-            let result = unsafe sendNow(bytes, on: connection.state.socket)
+            let result =
+                unsafe tls == nil
+                ? sendNow(bytes, on: connection.state.socket) : seal(bytes, on: connection)
             if result < 0, Verdict.ofSend(errno: Int32(-result)) != .retry {
                 lose(connection, LoadFailureKind.of(errno: Int32(-result)))
                 return
@@ -172,6 +174,8 @@ extension LoadEngine {
                 awaitWritable(connection)
                 return
             }
+            // Records are held.
+            guard connection.state.isWritable else { return }
         }
         if connection.state.cursor.sequence == connection.state.due {
             connection.state.wasBlocked = false
@@ -185,7 +189,7 @@ extension LoadEngine {
         control.putBack(bytes)
     }
 
-    private func sendNow(_ bytes: UnsafeRawBufferPointer, on socket: Int32) -> Int {
+    func sendNow(_ bytes: UnsafeRawBufferPointer, on socket: Int32) -> Int {
         unsafe withUnsafePointer(to: bytes) { part in
             unsafe ring.sendNow(UnsafeBufferPointer(start: part, count: 1), on: socket)
         }
@@ -201,7 +205,7 @@ extension LoadEngine {
         }
     }
 
-    private mutating func awaitWritable(_ connection: ConnectionReference) {
+    mutating func awaitWritable(_ connection: ConnectionReference) {
         connection.state.isAwaitingWritable = true
         connection.state.wasBlocked = true
         ring.awaitWritable(connection.state.socket, tag: connection.state.tag(.writable))
@@ -212,6 +216,7 @@ extension LoadEngine {
         if connection.state.stage == .dropping {
             release(connection)
         } else {
+            if tls != nil { sendHeld(of: connection) }
             table.markDirty(connection)
         }
     }

@@ -36,6 +36,8 @@ struct LoadEngine: ~Copyable {
     let observer: any LoadObserver
     let url: WebSocketURL
     let ring: Ring
+    /// Of wss:// alone.
+    let tls: TLSClient?
     var addresses: ServerAddresses
     var table: LoadConnectionTable
     let output: OutputMemory
@@ -95,6 +97,7 @@ struct LoadEngine: ~Copyable {
         let url = try plan.check()
         let addresses = try ServerAddresses(of: url, from: plan.sourceAddresses)
         let ring = try Self.makeRing()
+        tls = url.isSecure ? try TLSClient(isInsecure: plan.isInsecure) : nil
         self.plan = plan
         self.observer = observer
         self.url = url
@@ -112,7 +115,8 @@ struct LoadEngine: ~Copyable {
         recorder = LoadRecorder()
         frames = OutputFrames(opcode: plan.opcode)
         decoderOptions = plan.decoderOptions
-        sendsAtOnce = Self.sendsAtOnce(plan)
+        // Records that were sealed are held until they are taken, and not made again.
+        sendsAtOnce = url.isSecure || Self.sendsAtOnce(plan)
         isOpenModel = plan.mode != .churn && (plan.rate != nil || plan.mode == .idle)
         isClosedModel = plan.mode != .churn && !isOpenModel
         unopened = (0..<UInt32(plan.connections)).reversed()

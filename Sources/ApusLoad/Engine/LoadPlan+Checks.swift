@@ -18,9 +18,6 @@ extension LoadPlan {
         } catch {
             throw LoadFailure(.usage, "'\(self.url)' is no WebSocket URL: \(error.rawValue)")
         }
-        guard !url.isSecure else {
-            throw LoadFailure(.usage, "not yet: TLS (wss://) comes with a later release")
-        }
         guard connections > 0, inflight > 0, sizes.lowerBound >= 0 else {
             throw LoadFailure(.usage, "a run has at least one connection and one message in flight")
         }
