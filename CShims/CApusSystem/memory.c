@@ -4,6 +4,7 @@
 #include "apus_system.h"
 
 #include <errno.h>
+#include <string.h>
 #include <sys/mman.h>
 
 int32_t apus_memory_share(size_t size, void **memory) {
@@ -14,6 +15,10 @@ int32_t apus_memory_share(size_t size, void **memory) {
     }
     *memory = made;
     return 0;
+}
+
+void apus_memory_wipe(void *memory, size_t size) {
+    explicit_bzero(memory, size);
 }
 
 void apus_memory_release(void *memory, size_t size) {

@@ -148,6 +148,9 @@ int32_t apus_poll(apus_poll_entry *entries, size_t count, int64_t nanoseconds);
  */
 int32_t apus_memory_share(size_t size, void **memory);
 
+/* Overwrites secrets with zeros. In C because a compiler leaves out what nobody seems to read. */
+void apus_memory_wipe(void *memory, size_t size);
+
 /* Takes it back from this process alone. */
 void apus_memory_release(void *memory, size_t size);
 

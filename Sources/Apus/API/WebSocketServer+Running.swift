@@ -50,6 +50,9 @@ extension WebSocketServer {
         // A connection is a descriptor. Where this is refused, `accept` tells when they run out.
         _ = apus_limit_raise_descriptors()
         let tls = try tlsListeners(for: httpServers)
+        let ticketKeys = tls.contains { $0 != nil } ? try TicketKeys() : nil
+        // The workers have ended by then.
+        defer { ticketKeys?.wipe() }
         let hub = workerCount > 1 ? try BroadcastHub(slotCount: workerCount) : nil
         let listeners = try Self.listeners(for: httpServers, slots: workerCount)
         let listening = Listening(
@@ -62,6 +65,9 @@ extension WebSocketServer {
         return try supervise(
             workerCount,
             listeners,
+            duties: ticketKeys.map {
+                SupervisorDuties(tls: tls.compactMap(\.self), keys: $0, logger: logger)
+            } ?? SupervisorDuties(),
             whenReady: { whenListening(listening) },
             worker: { context in
                 WorkerActor.assumeIsolated {
@@ -71,6 +77,7 @@ extension WebSocketServer {
                         server: self,
                         httpServers: httpServers,
                         tls: tls,
+                        ticketKeys: ticketKeys,
                         hub: hub,
                         configuration: configuration,
                         logger: logger
@@ -123,6 +130,7 @@ extension WebSocketServer {
     private func supervise(
         _ workerCount: Int,
         _ listeners: [ListenerSet],
+        duties: SupervisorDuties,
         whenReady: () -> Void,
         worker: (sending WorkerContext) -> Int32
     ) throws(ServerError) -> Int32 {
@@ -136,6 +144,7 @@ extension WebSocketServer {
                 listeners: listeners,
                 drainTimeoutNanoseconds: configuration.drainTimeout.nanoseconds
             ),
+            duties: duties,
             log: { event in
                 switch event {
                 case .failed(let line): failure = hasServed ? line : failure ?? line

@@ -16,6 +16,8 @@ struct Worker {
     let httpServers: [HTTPServer]
     /// What TLS needs at each of them; nil where it is not spoken.
     let tls: [TLSListener?]
+    /// The keys of session tickets; nil where there are none.
+    let ticketKeys: TicketKeys?
     /// What passes broadcasts between workers; nil for a single one.
     let hub: BroadcastHub?
     let configuration: ServerConfiguration
@@ -66,6 +68,10 @@ struct Worker {
         )
         driver.endAll = { context.endAll() }
         driver.broadcasts.channel = channel
+        if let ticketKeys {
+            var seen = TicketKeysSeen(ticketKeys)
+            driver.newTicketKeys = { seen.changed() }
+        }
         WorkerActor.dialer = driver
         server.host = driver
         try start(with: driver)
@@ -117,7 +123,7 @@ struct Worker {
         case .reportCounters:
             log(driver.report(), "counters")
         case .reload:
-            break
+            driver.reloadTLS()
         case .takeBroadcasts:
             driver.broadcasts.woke()
         }

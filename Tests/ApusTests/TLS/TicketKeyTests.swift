@@ -1,0 +1,49 @@
+// This source file is part of the Apus project
+// SPDX-License-Identifier: Apache-2.0
+
+@testable import Apus
+import ApusTLS
+import Testing
+
+@Suite struct TicketKeyTests {
+    private func bytes(_ keys: [TLSTicketKey]) -> [[UInt8]] {
+        keys.map { key in unsafe withUnsafeBytes(of: key) { unsafe Array($0) } }
+    }
+
+    @Test func `current key comes first, and the one before opens tickets still`() throws {
+        let keys = try TicketKeys()
+        var seen = [bytes(keys.current)]
+        for _ in 0..<7 {
+            keys.rotate()
+            seen.append(bytes(keys.current))
+        }
+        for (before, after) in zip(seen, seen.dropFirst()) {
+            #expect(before.count == 2 && after.count == 2)
+            #expect(after[1] == before[0])
+        }
+        let all = Set(seen.map { $0[0] } + [seen[0][1]])
+        #expect(all.count == 9)
+        #expect(all.allSatisfy { key in key.count == 80 && key.contains { $0 != 0 } })
+    }
+
+    @Test func `worker takes them once, and again after a rotation`() throws {
+        let keys = try TicketKeys()
+        var seen = [TicketKeysSeen(keys), TicketKeysSeen(keys)]
+        for _ in 0..<3 {
+            let current = bytes(keys.current)
+            for worker in seen.indices {
+                let taken = seen[worker].changed()
+                #expect(taken.map(bytes) == current)
+                let again = seen[worker].changed()
+                #expect(again.map(bytes) == nil)
+            }
+            keys.rotate()
+        }
+    }
+
+    @Test func `nothing is left of them once they are wiped`() throws {
+        let keys = try TicketKeys()
+        keys.wipe()
+        #expect(bytes(keys.current) == Array(repeating: Array(repeating: 0, count: 80), count: 2))
+    }
+}
