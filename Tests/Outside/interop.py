@@ -13,6 +13,7 @@ import functools
 import json
 import os
 import shutil
+import ssl
 import subprocess
 from pathlib import Path
 
@@ -61,7 +62,8 @@ async def by_aiohttp(url, messages, close, opened):
     received, reason = [], ""
     async with (
         aiohttp.ClientSession() as session,
-        session.ws_connect(url, max_msg_size=0) as connection,
+        # Its own context it makes only once, whatever roots are meant later.
+        session.ws_connect(url, max_msg_size=0, ssl=ssl.create_default_context()) as connection,
     ):
         for message in messages:
             if isinstance(message, str):

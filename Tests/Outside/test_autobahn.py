@@ -95,6 +95,13 @@ def test_every_case_that_compresses_passes_with_a_client(suite, compressed_secti
 
 @pytest.mark.autobahn
 @pytest.mark.seconds(900)
+def test_every_case_passes_over_tls(suite, check):
+    with Server("--tls-self-signed", *LIMITS) as server:
+        check("run-server-cases", before=[server.url])
+
+
+@pytest.mark.autobahn
+@pytest.mark.seconds(900)
 def test_every_case_of_a_client_passes(suite, check):
     client = examples.binary("AutobahnClient")
     check("run-client-cases", behind=["--", client, "{url}", "{agent}"])

@@ -193,3 +193,20 @@ def test_page_compresses(page, mode):
         counters = server.counters()
         assert counters["messages_compressed"] == 6
         assert counters["bytes_inflated"] > 70_000
+
+
+@pytest.mark.seconds(120)
+def test_page_talks_over_tls(page):
+    with Server("--tls-self-signed", app="example") as server:
+        origin = f"https://127.0.0.1:{server.port}"
+        page.call("Security.setIgnoreCertificateErrors", ignore=True)
+        page.call("Page.navigate", url=origin + "/")
+        page.wait_state("open")
+        page.wait_line(f"Connection from {origin}")
+        page.type("hello")
+        page.click("send")
+        page.wait_line("Server accepted: hello")
+        assert page.evaluate("isSecureContext")
+        page.click("close")
+        page.wait_state("closed")
+        server.output.wait(lambda line: line == "127.0.0.1 disconnected.")
