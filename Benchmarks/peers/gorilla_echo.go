@@ -2,7 +2,8 @@
 // SPDX-License-Identifier: Apache-2.0
 
 // An echo server on gorilla/websocket (Debian): a goroutine for each connection, as its examples
-// do it. With the argument publish every message goes to every connection, prepared once.
+// do it. With the argument publish every message goes to every connection, prepared once; with the
+// files of a certificate and its key it speaks TLS.
 package main
 
 import (
@@ -90,5 +91,9 @@ func main() {
 		os.Exit(1)
 	}
 	fmt.Printf("listening on ws://%s\n", listener.Addr())
-	http.Serve(listener, http.HandlerFunc(serve))
+	if len(os.Args) == 3 {
+		http.ServeTLS(listener, http.HandlerFunc(serve), os.Args[1], os.Args[2])
+	} else {
+		http.Serve(listener, http.HandlerFunc(serve))
+	}
 }

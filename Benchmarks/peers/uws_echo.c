@@ -2,10 +2,13 @@
 // SPDX-License-Identifier: Apache-2.0
 
 /*
- * uWebSockets as the shared library in PyPI's socketify has it (on libuv): uws_echo
- * [publish|compress] It is linked with that library by its path. The few prototypes of its C
- * interface that are needed are declared here; the layouts are those that socketify itself declares
- * to Python.
+ * uWebSockets as the shared library in PyPI's socketify has it (on libuv):
+ *
+ *     uws_echo [publish|compress]
+ *     uws_echo CERTIFICATE KEY
+ *
+ * It is linked with that library by its path. The few prototypes of its C interface that are needed
+ * are declared here; the layouts are those that socketify itself declares to Python.
  */
 
 #include <stdbool.h>
@@ -24,7 +27,8 @@ typedef void (*message_handler)(struct web_socket *socket, const char *message, 
 typedef void (*any_handler)(void);
 
 struct tls_options {
-    const char *files[6];
+    const char *key_file, *certificate_file;
+    const char *others[4];
     int prefers_low_memory;
 };
 
@@ -69,27 +73,30 @@ enum { shared_compressor = 1, shared_decompressor = 1 << 8 };
 
 static const char topic[] = "all";
 
+/* Which of the two kinds of sockets the library is to take its arguments for. */
+static int is_secure;
+
 static void echo(struct web_socket *socket, const char *message, size_t size, int opcode,
                  void *user) {
     (void)user;
-    uws_ws_send(0, socket, message, size, opcode);
+    uws_ws_send(is_secure, socket, message, size, opcode);
 }
 
 static void echo_compressed(struct web_socket *socket, const char *message, size_t size, int opcode,
                             void *user) {
     (void)user;
-    uws_ws_send_with_options(0, socket, message, size, opcode, true, true);
+    uws_ws_send_with_options(is_secure, socket, message, size, opcode, true, true);
 }
 
 static void subscribe(struct web_socket *socket, void *user) {
     (void)user;
-    uws_ws_subscribe(0, socket, topic, sizeof topic - 1);
+    uws_ws_subscribe(is_secure, socket, topic, sizeof topic - 1);
 }
 
 static void publish(struct web_socket *socket, const char *message, size_t size, int opcode,
                     void *app) {
     (void)socket;
-    uws_publish(0, app, topic, sizeof topic - 1, message, size, opcode, false);
+    uws_publish(is_secure, app, topic, sizeof topic - 1, message, size, opcode, false);
 }
 
 static void tell(struct listener *listener, struct listen_configuration configuration, void *user) {
@@ -98,14 +105,20 @@ static void tell(struct listener *listener, struct listen_configuration configur
     if (listener == NULL) {
         exit(1);
     }
-    printf("listening on 127.0.0.1:%d\n", us_socket_local_port(0, listener));
+    printf("listening on 127.0.0.1:%d\n", us_socket_local_port(is_secure, listener));
     fflush(stdout);
 }
 
 int main(int count, char **arguments) {
     bool publishes = count > 1 && strcmp(arguments[1], "publish") == 0;
     bool compresses = count > 1 && strcmp(arguments[1], "compress") == 0;
-    struct app *app = uws_create_app(0, (struct tls_options){.prefers_low_memory = 0});
+    struct tls_options tls = {.prefers_low_memory = 0};
+    if (count == 3) {
+        is_secure = 1;
+        tls.certificate_file = arguments[1];
+        tls.key_file = arguments[2];
+    }
+    struct app *app = uws_create_app(is_secure, tls);
     struct behavior behavior = {
         .compression = compresses ? shared_compressor | shared_decompressor : 0,
         .payload_size_max = 16 << 20,
@@ -115,9 +128,9 @@ int main(int count, char **arguments) {
                    : compresses ? echo_compressed
                                 : echo,
     };
-    uws_ws(0, app, "/*", behavior, app);
+    uws_ws(is_secure, app, "/*", behavior, app);
     struct listen_configuration configuration = {.host = "127.0.0.1"};
-    uws_app_listen_with_config(0, app, configuration, tell, NULL);
-    uws_app_run(0, app);
+    uws_app_listen_with_config(is_secure, app, configuration, tell, NULL);
+    uws_app_run(is_secure, app);
     return 0;
 }
