@@ -129,6 +129,7 @@ extension LoadEngine {
         } else if report.connectionsOpened == 0, opening.addressIndex + 1 < addresses.count {
             // As long as none was reached, the server may be at another of its addresses.
             opening.addressIndex += 1
+            opening.portlessCount = 0
         } else {
             failOpening(connection, LoadFailureKind.of(errno: errno))
             return
