@@ -43,6 +43,24 @@ import Testing
         }
     }
 
+    @Test func `are polled beside others that are busy in the same turns`() throws {
+        try inWorker {
+            try quietConnection { world, connection, peer in
+                let busy = try world.open()
+                let pollCount = world.ring.pollCount
+                peer.send(9, [1])
+                for _ in 0..<6 {
+                    busy.sendText("x")
+                    try world.turn()
+                }
+                #expect(peer.frames.last == ServerFrame(opcode: 10, payload: [1]))
+                #expect(connection.quiet == .polling)
+                #expect(world.ring.pollCount == pollCount + 1)
+                #expect(peer.socket.receiving == nil)
+            }
+        }
+    }
+
     @Test func `are received from as all others from a message on, until the next silence`()
         throws
     {

@@ -39,10 +39,10 @@ public final class WebSocketConnection {
     var pauses = ReadPauses()
     /// The operations in flight; the descriptor outlives them all.
     var operationCount: UInt8 = 0
-    /// Whether an operation is in flight that brings bytes, or tells of them.
-    var isReceiving = false
-    var isCancelingReceive = false
+    private var receiving = Receiving.no
     var quiet = Quiet.no
+    /// The turn in which bytes came last.
+    var fedTurn: UInt8 = 0
     var isAwaitingWritable = false
     /// Whether output had to wait since the application was last told that all has gone out.
     var hasWaited = false
@@ -53,6 +53,10 @@ public final class WebSocketConnection {
     private(set) var hasOpened = false
     /// What has begun to be sent of a message whose end has not.
     var openMessage = OpenMessage.none
+
+    private enum Receiving {
+        case no, armed, canceling
+    }
 
     /// Bytes that wait to be sent.
     let output = Pinned(OutputQueue())
@@ -133,6 +137,24 @@ public final class WebSocketConnection {
     var index: Int {
         get { Int(shortIndex) }
         set { shortIndex = Int32(newValue) }
+    }
+
+    /// Whether an operation is in flight that brings bytes, or tells of them.
+    var isReceiving: Bool {
+        get { receiving != .no }
+        set { receiving = newValue ? .armed : .no }
+    }
+
+    /// Whether that is asked to end.
+    var isCancelingReceive: Bool {
+        get { receiving == .canceling }
+        set {
+            if newValue {
+                receiving = .canceling
+            } else if receiving == .canceling {
+                receiving = .armed
+            }
+        }
     }
 
     var owner: any WebSocketOwner { context.owner }

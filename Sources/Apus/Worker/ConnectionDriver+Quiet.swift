@@ -34,9 +34,7 @@ extension ConnectionDriver where Ring: ~Copyable {
 
     /// Whether a connection whose receive has ended is to be polled.
     func staysQuiet(_ connection: Connection) -> Bool {
-        // No message, and no part of one, was in what came last.
-        connection.quiet != .no && counters.messagesReceived == messageCountBefore
-            && !connection.isAssembling
+        connection.quiet != .no && !connection.isAssembling
     }
 
     /// A quiet connection has something to receive, or the poll has ended.

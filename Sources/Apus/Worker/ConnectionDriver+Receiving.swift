@@ -17,12 +17,13 @@ extension ConnectionDriver where Ring: ~Copyable {
         if !completion.hasMore {
             connection.isReceiving = false
             connection.isCancelingReceive = false
-            messageCountBefore = counters.messagesReceived
         }
         if completion.result > 0 {
-            lastFedSlot = connection.slot
+            connection.fedTurn = turn
+            let messageCount = counters.messagesReceived
             unsafe take(completion.bytes, from: connection)
             ring.giveBack(completion)
+            if counters.messagesReceived != messageCount { connection.quiet = .no }
         } else if completion.result == 0 {
             ring.giveBack(completion)
             peerEnded(connection)
@@ -32,7 +33,7 @@ extension ConnectionDriver where Ring: ~Copyable {
         }
         if connection.stage == .dropping {
             releaseIfIdle(connection)
-        } else if !connection.isReceiving, lastFedSlot == connection.slot {
+        } else if !connection.isReceiving, connection.fedTurn == turn {
             fed.append(connection)
         } else {
             updateReceiving(on: connection)
@@ -48,7 +49,7 @@ extension ConnectionDriver where Ring: ~Copyable {
             updateReceiving(on: connection)
         }
         fed.removeAll(keepingCapacity: true)
-        lastFedSlot = .max
+        turn &+= 1
     }
 
     func take(_ bytes: UnsafeMutableRawBufferPointer, from connection: Connection) {

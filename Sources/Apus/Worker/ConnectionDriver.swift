@@ -66,13 +66,10 @@ final class ConnectionDriver<Ring: RingVerbs & ~Copyable> {
     /// The time of this turn.
     var now: Instant
 
-    /// The slot of the connection that bytes came for last; an impossible one if for none this turn.
-    var lastFedSlot = UInt32.max
-    /// Connections that got bytes in this turn and whose receive ended with them.
+    /// Tells this turn from those shortly before.
+    var turn: UInt8 = 1
+    /// Connections that got bytes in this turn and whose receive has ended.
     var fed: [Connection] = []
-
-    /// How many messages had come before the receive that ended last.
-    var messageCountBefore = 0
 
     /// Connections that have output to flush this turn.
     var dirty: [Connection] = []
