@@ -246,6 +246,47 @@ def test_expired_certificate_is_told_of_and_refused_by_clients(authority):
             peer.echo()
 
 
+# Certificates of clients
+
+
+def visit(server, client):
+    """Whether the client is served; else what the server's alert says."""
+    try:
+        # With TLS 1.3 a client hears of it only when it has finished its part.
+        with server.connect(client=client) as peer:
+            peer.echo()
+            peer.close()
+        return "served"
+    except ssl.SSLError as problem:
+        return problem.reason
+
+
+@pytest.mark.parametrize("version", [TLS1_2, TLS1_3])
+@pytest.mark.parametrize("demand", ["required", "optional"])
+def test_certificates_of_clients_are_checked(authority, pair, tmp_path, version, demand):
+    guests = Authority(tmp_path, "guests")
+    shown = {
+        "good": guests.issue("client.example"),
+        "strange": authority.issue("client.example"),
+        "expired": guests.issue("client.example", is_expired=True),
+    }
+    flags = ["--tls-client-ca", str(guests.file), "--tls-client-certificates", demand]
+    with secure.Server(*pair.flags, *flags, workers=1) as server:
+        answers = {"none": visit(server, secure.context(authority, version=version))}
+        for name, mine in shown.items():
+            client = secure.context(authority, version=version)
+            client.load_cert_chain(mine.certificate, mine.key)
+            answers[name] = visit(server, client)
+        assert answers.pop("good") == "served"
+        assert answers.pop("expired") == "SSLV3_ALERT_CERTIFICATE_EXPIRED"
+        assert answers.pop("strange") == "TLSV1_ALERT_UNKNOWN_CA"
+        refusal = {
+            TLS1_2: "SSLV3_ALERT_HANDSHAKE_FAILURE", TLS1_3: "TLSV13_ALERT_CERTIFICATE_REQUIRED",
+        }[version]  # fmt: skip
+        assert answers == {"none": refusal if demand == "required" else "served"}
+        server.wait_idle()
+
+
 # The command line
 
 
