@@ -8,10 +8,11 @@ import Testing
     @Test func `has a line for each address`() {
         let listening = WebSocketServer.Listening(
             addresses: [
-                (.tcp(host: "localhost", port: 0), "127.0.0.1:3001", false),
-                (.tcp(host: "localhost", port: 0), "127.0.0.1:3002", true),
-                (.unix(path: "/run/apus"), "/run/apus", false),
+                (.tcp(host: "localhost", port: 0), "127.0.0.1:3001"),
+                (.tcp(host: "localhost", port: 0), "127.0.0.1:3002"),
+                (.unix(path: "/run/apus"), "/run/apus"),
             ],
+            isSecure: [false, true, false],
             workerCount: 2,
             supervisor: 1234
         )
@@ -26,7 +27,8 @@ import Testing
 
     @Test func `knows one worker from several`() {
         let listening = WebSocketServer.Listening(
-            addresses: [(.tcp(host: "::1", port: 80), "[::1]:80", false)],
+            addresses: [(.tcp(host: "::1", port: 80), "[::1]:80")],
+            isSecure: [false],
             workerCount: 1,
             supervisor: 7
         )

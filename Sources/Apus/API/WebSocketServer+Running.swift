@@ -11,7 +11,10 @@ extension WebSocketServer {
     /// Where a server listens, and who serves: what an operator is told when it is ready.
     public struct Listening: Sendable {
         /// The address of each HTTP server, with the real port: `127.0.0.1:3001`, or a path.
-        public let addresses: [(endpoint: HTTPServer.Endpoint, address: String, isSecure: Bool)]
+        public let addresses: [(endpoint: HTTPServer.Endpoint, address: String)]
+
+        /// Whether TLS is spoken at each of them.
+        public let isSecure: [Bool]
 
         /// How many workers accept.
         public let workerCount: Int
@@ -56,9 +59,8 @@ extension WebSocketServer {
         let hub = workerCount > 1 ? try BroadcastHub(slotCount: workerCount) : nil
         let listeners = try Self.listeners(for: httpServers, slots: workerCount)
         let listening = Listening(
-            addresses: zip(httpServers, listeners).map {
-                ($0.endpoint, $1.address, $0.tls != nil)
-            },
+            addresses: zip(httpServers, listeners).map { ($0.endpoint, $1.address) },
+            isSecure: httpServers.map { $0.tls != nil },
             workerCount: workerCount,
             supervisor: apus_process_number()
         )
@@ -221,12 +223,12 @@ extension WebSocketServer.Listening: CustomStringConvertible {
     /// `listening on ws://127.0.0.1:3001 with 2 workers (supervisor 1234)`.
     public var description: String {
         let workers = workerCount == 1 ? "1 worker" : "\(workerCount) workers"
-        let lines = addresses.map { endpoint, address, isSecure in
+        let lines = zip(addresses, isSecure).map { place, isSecure in
             let scheme = isSecure ? "wss" : "ws"
             let url =
-                switch endpoint {
-                case .tcp: "\(scheme)://\(address)"
-                case .unix: "\(scheme)+unix:\(address)"
+                switch place.endpoint {
+                case .tcp: "\(scheme)://\(place.address)"
+                case .unix: "\(scheme)+unix:\(place.address)"
                 }
             return "listening on \(url) with \(workers) (supervisor \(supervisor))"
         }
