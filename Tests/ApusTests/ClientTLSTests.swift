@@ -47,8 +47,8 @@ import Testing
                 #expect(test.messages == messages)
                 connection.close()
                 try test.world.run { !test.closes.isEmpty }
-                #expect(server.tls?.sawClose == true)
                 try test.expectIdle()
+                #expect(server.tls?.sawClose == true)
             }
         }
     }
