@@ -179,7 +179,7 @@ let package = Package(
         tests("ApusRingTests", dependencies: ["ApusRing"]),
         tests("ApusSupervisorTests", dependencies: ["ApusSupervisor", "CApusSystem"]),
         tests("ApusDeflateTests", dependencies: ["ApusDeflate", "CZlib"]),
-        tests("ApusTLSTests", dependencies: ["ApusTLS"]),
+        tests("ApusTLSTests", dependencies: ["ApusTLS", "COpenSSL"]),
         tests(
             "ApusTests",
             dependencies: [

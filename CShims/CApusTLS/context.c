@@ -33,12 +33,13 @@ static int select_identity(SSL *ssl, int *alert, void *argument) {
     (void)alert;
     const apus_tls_context *context = argument;
     const char *name = SSL_get_servername(ssl, TLSEXT_NAMETYPE_host_name);
-    if (name == NULL) {
+    size_t length = name == NULL ? 0 : apus_tls_name_length(name);
+    if (length == 0) {
         return SSL_TLSEXT_ERR_NOACK;
     }
     for (size_t index = 0; index < context->count; index++) {
         X509 *certificate = SSL_CTX_get0_certificate(context->contexts[index]);
-        if (X509_check_host(certificate, name, strlen(name), 0, NULL) == 1) {
+        if (X509_check_host(certificate, name, length, apus_tls_name_flags, NULL) == 1) {
             SSL_set_SSL_CTX(ssl, context->contexts[index]);
             return SSL_TLSEXT_ERR_OK;
         }
@@ -46,12 +47,16 @@ static int select_identity(SSL *ssl, int *alert, void *argument) {
     return SSL_TLSEXT_ERR_NOACK;
 }
 
-// Alerts, sent and received, are the reason of a failure.
+// Fatal alerts, sent and received, are the reason of a failure; and the one that refuses another
+// handshake, which a peer could ask for again and again.
 static void noticed(const SSL *ssl, int where, int value) {
+    apus_tls_session *session = SSL_get_app_data(ssl);
+    if (where == SSL_CB_WRITE_ALERT && (value & 0xFF) == SSL_AD_NO_RENEGOTIATION) {
+        session->is_renegotiation_asked = true;
+    }
     if ((where & SSL_CB_ALERT) == 0 || (value >> 8) != SSL3_AL_FATAL) {
         return;
     }
-    apus_tls_session *session = SSL_get_app_data(ssl);
     session->failure_alert = (uint8_t)(value & 0xFF);
     session->is_alert_received = (where & SSL_CB_READ) != 0;
 }
@@ -86,11 +91,14 @@ static bool use_identity(SSL_CTX *context, const apus_tls_identity *identity,
     return false;
 }
 
-// The certificates of another context of clients' roots: what it is that tickets are good for.
-static bool mark_sessions(SSL_CTX *context) {
+// What tickets are good for: a listener, and there for as long as clients are asked for the same
+// certificates. All listeners seal them with the same keys.
+static bool mark_sessions(SSL_CTX *context, apus_tls_client_certificates which, uint32_t listener) {
     EVP_MD_CTX *hash = EVP_MD_CTX_new();
     uint8_t digest[32] = {0};
-    bool is_hashed = hash != NULL && EVP_DigestInit_ex(hash, EVP_sha256(), NULL) == 1;
+    uint32_t mark[] = {(uint32_t)which, listener};
+    bool is_hashed = hash != NULL && EVP_DigestInit_ex(hash, EVP_sha256(), NULL) == 1 &&
+                     EVP_DigestUpdate(hash, mark, sizeof mark) == 1;
     STACK_OF(X509_OBJECT) *roots = X509_STORE_get0_objects(SSL_CTX_get_cert_store(context));
     for (int index = 0; is_hashed && index < sk_X509_OBJECT_num(roots); index++) {
         X509 *root = X509_OBJECT_get0_X509(sk_X509_OBJECT_value(roots, index));
@@ -105,7 +113,7 @@ static bool mark_sessions(SSL_CTX *context) {
 }
 
 static bool ask_clients(SSL_CTX *context, apus_tls_client_certificates which, const char *roots,
-                        apus_tls_problem *problem) {
+                        uint32_t listener, apus_tls_problem *problem) {
     if (which != APUS_TLS_CLIENTS_ANONYMOUS && roots != NULL) {
         BIO *file = apus_tls_open(roots, "client roots", problem);
         if (file == NULL) {
@@ -126,7 +134,7 @@ static bool ask_clients(SSL_CTX *context, apus_tls_client_certificates which, co
         }
         SSL_CTX_set_verify(context, mode, NULL);
     }
-    if (!mark_sessions(context)) {
+    if (!mark_sessions(context, which, listener)) {
         apus_tls_problem_openssl(problem, "OpenSSL refuses the sessions' mark");
         return false;
     }
@@ -149,7 +157,7 @@ static apus_tls_context *allocate(size_t count, apus_tls_problem *problem) {
 apus_tls_context *apus_tls_context_server(apus_tls_identity *const *identities, size_t count,
                                           apus_tls_client_certificates client_certificates,
                                           const char *client_roots, bool is_tls12_refused,
-                                          apus_tls_problem *problem) {
+                                          uint32_t listener, apus_tls_problem *problem) {
     apus_tls_context *context = allocate(count, problem);
     if (context == NULL) {
         return NULL;
@@ -162,7 +170,7 @@ apus_tls_context *apus_tls_context_server(apus_tls_identity *const *identities, 
         }
         context->contexts[context->count++] = made;
         if (!use_identity(made, identities[index], problem) ||
-            !ask_clients(made, client_certificates, client_roots, problem)) {
+            !ask_clients(made, client_certificates, client_roots, listener, problem)) {
             apus_tls_context_destroy(context);
             return NULL;
         }

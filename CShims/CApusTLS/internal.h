@@ -10,6 +10,7 @@
 #include <openssl/err.h>
 #include <openssl/ssl.h>
 #include <openssl/x509v3.h>
+#include <string.h>
 
 struct apus_tls_identity {
     X509 *certificate;
@@ -36,6 +37,7 @@ struct apus_tls_session {
     bool is_alert_received;
     bool is_established;
     bool is_closed; // our close_notify was sent
+    bool is_renegotiation_asked;
 };
 
 // A BIO that reads from a wire's input and appends to its output.
@@ -57,6 +59,18 @@ BIO *apus_tls_open(const char *path, const char *what, apus_tls_problem *problem
 // Takes and makes tickets with the keys of the session's context.
 int apus_tls_ticket(SSL *ssl, unsigned char *name, unsigned char *iv, EVP_CIPHER_CTX *cipher,
                     EVP_MAC_CTX *mac, int is_new);
+
+// How names are compared with those of a certificate: its alternative names alone count, and a
+// wildcard in them is a whole label.
+enum {
+    apus_tls_name_flags = X509_CHECK_FLAG_NO_PARTIAL_WILDCARDS | X509_CHECK_FLAG_NEVER_CHECK_SUBJECT
+};
+
+// Without the dot of the root, which no certificate and no server name has (RFC 6066, section 3).
+static inline size_t apus_tls_name_length(const char *name) {
+    size_t length = strlen(name);
+    return length > 0 && name[length - 1] == '.' ? length - 1 : length;
+}
 
 // OpenSSL's lengths are ints.
 static inline long apus_tls_long(size_t size) {

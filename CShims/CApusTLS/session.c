@@ -48,9 +48,16 @@ static bool set_host(SSL *ssl, const char *host) {
         return true;
     }
     ERR_clear_error();
-    X509_VERIFY_PARAM_set_hostflags(parameters, X509_CHECK_FLAG_NO_PARTIAL_WILDCARDS);
-    return X509_VERIFY_PARAM_set1_host(parameters, host, 0) == 1 &&
-           SSL_set_tlsext_host_name(ssl, host) == 1;
+    X509_VERIFY_PARAM_set_hostflags(parameters, apus_tls_name_flags);
+    char name[TLSEXT_MAXLEN_host_name + 1];
+    size_t length = apus_tls_name_length(host);
+    if (length == 0 || length >= sizeof name) {
+        return false;
+    }
+    memcpy(name, host, length);
+    name[length] = 0;
+    return X509_VERIFY_PARAM_set1_host(parameters, name, length) == 1 &&
+           SSL_set_tlsext_host_name(ssl, name) == 1;
 }
 
 apus_tls_session *apus_tls_session_client(apus_tls_context *context, const char *host,
@@ -59,9 +66,12 @@ apus_tls_session *apus_tls_session_client(apus_tls_context *context, const char 
     if (session == NULL) {
         return NULL;
     }
+    ERR_clear_error();
+    size_t output_count = wire->output_count;
     SSL_set_connect_state(session->ssl);
     if (!set_host(session->ssl, host) ||
         SSL_get_error(session->ssl, SSL_do_handshake(session->ssl)) != SSL_ERROR_WANT_READ) {
+        wire->output_count = output_count;
         apus_tls_session_destroy(session);
         ERR_clear_error();
         return NULL;
@@ -89,8 +99,22 @@ static int fail(apus_tls_session *session) {
     return APUS_TLS_FAILED;
 }
 
+// Whether the peer showed no certificate although it had to: however it came to be resumed.
+static bool lacks_certificate(SSL *ssl) {
+    return (SSL_get_verify_mode(ssl) & SSL_VERIFY_FAIL_IF_NO_PEER_CERT) != 0 &&
+           SSL_get0_peer_certificate(ssl) == NULL;
+}
+
 static int shake(apus_tls_session *session) {
+    size_t output_count = session->wire->output_count;
     int result = SSL_do_handshake(session->ssl);
+    if (result == 1 && SSL_is_server(session->ssl) && lacks_certificate(session->ssl)) {
+        // No ticket for it either.
+        session->wire->output_count = output_count;
+        session->failure_fault = APUS_TLS_FAULT_CERTIFICATE;
+        session->failure_text = "no certificate";
+        return APUS_TLS_FAILED;
+    }
     if (result == 1) {
         session->is_established = true;
         session->idle_size = 0;
@@ -134,6 +158,8 @@ int apus_tls_session_receive(apus_tls_session *session, const uint8_t *ciphertex
     if (session->failure_fault != APUS_TLS_FAULT_NONE) {
         return APUS_TLS_FAILED;
     }
+    // What another call has left in this thread's list of errors is no failure of this session.
+    ERR_clear_error();
     wire->input = ciphertext;
     wire->input_count = count;
     session->idle_size += (uint32_t)(count < idle_size_max ? count : idle_size_max);
@@ -144,6 +170,12 @@ int apus_tls_session_receive(apus_tls_session *session, const uint8_t *ciphertex
     wire->input_count = 0;
     if (wire->plaintext_count > 0) {
         session->idle_size = 0;
+    }
+    if ((events & APUS_TLS_FAILED) == 0 && session->is_renegotiation_asked) {
+        session->failure_fault = APUS_TLS_FAULT_PROTOCOL;
+        session->failure_alert = SSL_AD_NO_RENEGOTIATION;
+        session->failure_text = "no renegotiation";
+        events |= APUS_TLS_FAILED;
     }
     if (events == 0 && session->idle_size > idle_size_max) {
         session->failure_fault = APUS_TLS_FAULT_FLOOD;
@@ -157,10 +189,13 @@ bool apus_tls_session_send(apus_tls_session *session, const uint8_t *bytes, size
         session->failure_fault != APUS_TLS_FAULT_NONE) {
         return false;
     }
+    ERR_clear_error();
     size_t written = 0;
+    size_t output_count = session->wire->output_count;
     if (count == 0 || SSL_write_ex(session->ssl, bytes, count, &written) == 1) {
         return true;
     }
+    session->wire->output_count = output_count;
     fail(session);
     return false;
 }
@@ -171,6 +206,7 @@ void apus_tls_session_close(apus_tls_session *session) {
         return;
     }
     session->is_closed = true;
+    ERR_clear_error();
     SSL_shutdown(session->ssl);
     ERR_clear_error();
 }
@@ -214,6 +250,7 @@ size_t apus_tls_session_peer_certificate(const apus_tls_session *session, uint8_
 }
 
 bool apus_tls_session_update_keys(apus_tls_session *session) {
+    ERR_clear_error();
     bool is_asked = session->is_established &&
                     SSL_key_update(session->ssl, SSL_KEY_UPDATE_REQUESTED) == 1 &&
                     SSL_do_handshake(session->ssl) == 1;

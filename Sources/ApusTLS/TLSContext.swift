@@ -29,11 +29,13 @@ package final class TLSContext: @unchecked Sendable {
 
     /// For servers: `apus_tls_context_server`.
     ///
-    /// The first identity is shown to clients that name no host which another one is for.
+    /// The first identity is shown to clients that name no host which another one is for. Sessions of
+    /// one listener are not resumed by another.
     package static func server(
         identities: [TLSIdentity],
         clientCertificates: ClientCertificates = .none,
-        refusesTLS12: Bool = false
+        refusesTLS12: Bool = false,
+        listener: UInt32 = 0
     ) throws(TLSSetupError) -> TLSContext {
         precondition(!identities.isEmpty, "a server has a certificate")
         let (kind, rootsFile): (apus_tls_client_certificates, String?) =
@@ -50,6 +52,7 @@ package final class TLSContext: @unchecked Sendable {
             kind,
             rootsFile,
             refusesTLS12,
+            listener,
             &problem
         )
         guard let made = unsafe made else { throw TLSSetupError(problem) }

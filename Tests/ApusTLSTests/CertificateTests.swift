@@ -69,6 +69,25 @@ import Testing
         }
     }
 
+    @Test(arguments: ["other.example.", "one.wild.example", "one.wild.example."])
+    func `the dot of the root belongs to no name`(host: String) throws {
+        let other = try Credentials.shared.other.certificate
+        let roots = TemporaryFile(other.pem)
+        let client = try TLSContext.client(trust: .file(roots.path))
+        let pair = try SessionPair.established(client: client, host: host)
+        #expect(pair.client.session.peerCertificate == other)
+    }
+
+    @Test func `a wildcard stands for a whole label`() throws {
+        let identity = try TLSIdentity.selfSigned(names: ["w*.wild.example"])
+        let server = try TLSContext.server(identities: [identity])
+        let roots = TemporaryFile(identity.certificate.pem)
+        let client = try TLSContext.client(trust: .file(roots.path))
+        let pair = try SessionPair(client: client, server: server, host: "www.wild.example")
+        pair.talk()
+        #expect(pair.client.session.failure?.reason == "hostname mismatch")
+    }
+
     @Test func `a server asks for certificates, and takes those that its roots vouch for`() throws {
         let roots = TemporaryFile(certificate.pem)
         let known = try TLSContext.client(trust: .anyone, identity: identity)

@@ -110,12 +110,13 @@ typedef enum apus_tls_client_certificates {
 /*
  * For servers. The first identity is the one for clients that name no host, or none that another
  * one's certificate is for. `client_roots` is a file in PEM with whom clients' certificates are to
- * be vouched for by; NULL where none are asked for. NULL: *problem says why.
+ * be vouched for by; NULL where none are asked for. Sessions are resumed by contexts of the same
+ * `listener` alone, a number for each. NULL: *problem says why.
  */
 apus_tls_context *APUS_NULLABLE apus_tls_context_server(
     apus_tls_identity *_Nonnull const *_Nonnull identities, size_t count,
     apus_tls_client_certificates client_certificates, const char *APUS_NULLABLE client_roots,
-    bool is_tls12_refused, apus_tls_problem *problem);
+    bool is_tls12_refused, uint32_t listener, apus_tls_problem *problem);
 
 /* Whom a client trusts to vouch for a server. */
 typedef enum apus_tls_trust {
@@ -193,7 +194,7 @@ enum {
  * Takes ciphertext, all of it. What it held for the application is the wire's plaintext until the
  * wire's next receive, and may be written to; what is to be answered is in the wire's output. It
  * fails when more than 64 KiB came without a byte for the application, before the handshake's end
- * or since the last one.
+ * or since the last one, and when the peer asks for another handshake.
  */
 int apus_tls_session_receive(apus_tls_session *session, const uint8_t *ciphertext, size_t count);
 

@@ -94,9 +94,12 @@ extension WebSocketServer {
         for httpServers: [HTTPServer]
     ) throws(ServerError) -> [TLSListener?] {
         var made: [TLSListener?] = []
-        for httpServer in httpServers {
+        for (index, httpServer) in httpServers.enumerated() {
             do {
-                let listener = try httpServer.tls.map(TLSListener.init)
+                var listener: TLSListener?
+                if let tls = httpServer.tls {
+                    listener = try TLSListener(tls, number: UInt32(index))
+                }
                 for warning in listener?.warnings(at: apus_clock_wall()) ?? [] {
                     logger.warning("\(warning)")
                 }

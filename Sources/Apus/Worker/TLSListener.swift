@@ -16,11 +16,14 @@ final class TLSListener: Sendable {
     }
 
     private let configuration: TLSConfiguration
+    /// Which of the listeners it is, so that a session of another one is not resumed here.
+    private let number: UInt32
     private let state: Mutex<State>
 
-    init(_ configuration: TLSConfiguration) throws(TLSSetupError) {
+    init(_ configuration: TLSConfiguration, number: UInt32 = 0) throws(TLSSetupError) {
         self.configuration = configuration
-        state = Mutex(try Self.load(configuration))
+        self.number = number
+        state = Mutex(try Self.load(configuration, number))
     }
 
     /// For the sessions from now on.
@@ -31,7 +34,7 @@ final class TLSListener: Sendable {
 
     /// Reads everything anew; on an error all stays as it is.
     func reload() throws(TLSSetupError) {
-        let loaded = try Self.load(configuration)
+        let loaded = try Self.load(configuration, number)
         state.withLock { state in
             let keys = state.ticketKeys
             state = loaded
@@ -61,14 +64,18 @@ final class TLSListener: Sendable {
         }
     }
 
-    private static func load(_ configuration: TLSConfiguration) throws(TLSSetupError) -> State {
+    private static func load(
+        _ configuration: TLSConfiguration,
+        _ number: UInt32
+    ) throws(TLSSetupError) -> State {
         var identities: [TLSIdentity] = []
         for identity in configuration.identities { identities.append(try identity.load()) }
         guard !identities.isEmpty else { throw TLSSetupError("TLS needs a certificate") }
         let context = try TLSContext.server(
             identities: identities,
             clientCertificates: configuration.clientCertificates.resolved,
-            refusesTLS12: configuration.minimumVersion == .tls13
+            refusesTLS12: configuration.minimumVersion == .tls13,
+            listener: number
         )
         return State(context: context, certificates: identities.map(\.certificate))
     }
