@@ -14,6 +14,9 @@ package final class TLSSession {
     private let context: TLSContext
     private let wire: TLSWire
 
+    /// How much of what it said by itself its peer has not read, as its owner counts.
+    package var unreadByteCount = 0
+
     private init(_ pointer: OpaquePointer, _ context: TLSContext, _ wire: TLSWire) {
         unsafe self.pointer = pointer
         self.context = context

@@ -264,18 +264,23 @@ extension ConnectionDriver where Ring: ~Copyable {
 
     /// Sends by system call until the queue is empty or the kernel takes no more.
     func flushNow(_ connection: Connection) {
+        if sendQueue(of: connection) { flushed(connection) }
+    }
+
+    /// The same, but calls no handler that waits for it; false: none has anything to hear.
+    func sendQueue(of connection: Connection) -> Bool {
         while !connection.isAwaitingWritable, !connection.output.value.isEmpty {
             if connection.context.isSecure, !connection.output.value.isSealed,
                 let tls = connection.tls
             {
-                guard sendSealed(by: tls, on: connection) else { return }
+                guard sendSealed(by: tls, on: connection) else { return false }
                 continue
             }
             let (offered, sent) = sendParts(of: connection)
             settle(sent, of: offered, on: connection)
-            guard sent > 0 else { return }
+            guard sent > 0 else { return false }
         }
-        flushed(connection)
+        return true
     }
 
     /// Takes what was sent off the queue; what is left waits until the kernel takes more.

@@ -68,7 +68,11 @@ extension ConnectionDriver where Ring: ~Copyable {
     @inline(never)
     private func flushed(for byteCount: Int, on connection: Connection) -> Bool {
         flushNow(connection)
-        return connection.stage == .open && fits(byteCount, on: connection)
+        // A handler that was called may have closed: no frame follows our Close.
+        guard connection.stage == .open, connection.webSocket?.machine.value.isOpen == true else {
+            return false
+        }
+        return fits(byteCount, on: connection)
     }
 
     @inline(__always)

@@ -62,25 +62,40 @@ extension ConnectionDriver where Ring: ~Copyable {
         let wasEstablished = tls.isEstablished
         let events = unsafe tls.receive(ciphertext)
         takeOutput(of: connection)
+        guard connection.stage == .opening || connection.stage == .open else { return }
         if events.contains(.established) { established(tls, on: connection) }
         if unsafe !wire.plaintext.isEmpty { unsafe read(wire.plaintext, from: connection) }
         if events.contains(.failed) {
             failed(tls, wasEstablished: wasEstablished, on: connection)
         } else if events.contains(.closed) {
-            // So do we, unless something is still to be said.
-            if connection.output.value.isEmpty, !isAnswering(connection) {
+            // So do we, unless something is still to be said, or to be read and answered; and not for
+            // one whose end the plaintext was.
+            if connection.stage == .opening || connection.stage == .open,
+                connection.output.value.isEmpty, connection.held == nil, !isAnswering(connection)
+            {
                 _ = closes(tls, of: connection)
             }
             peerEnded(connection)
         }
     }
 
+    /// Peers that do not read cannot make a session say more than this.
+    private var unreadByteCountMax: Int { 1 << 16 }
+
     /// What a session has said by itself goes out with the next flush.
     func takeOutput(of connection: Connection) {
-        guard unsafe !wire.output.isEmpty else { return }
-        unsafe connection.output.value.appendSealed(wire.output, from: &outputPool.value)
+        let count = unsafe wire.output.count
+        guard count > 0 else { return }
+        let isThere = connection.stage != .dropping && connection.stage != .released
+        if isThere {
+            unsafe connection.output.value.appendSealed(wire.output, from: &outputPool.value)
+        }
+        // First, since handlers that are called below may send by the same wire.
         wire.removeOutput()
+        guard isThere, let tls = connection.tls else { return }
         markDirty(connection)
+        tls.unreadByteCount = connection.isAwaitingWritable ? tls.unreadByteCount + count : 0
+        if tls.unreadByteCount > unreadByteCountMax { connectionLost(connection) }
     }
 
     private func established(_ tls: TLSSession, on connection: Connection) {
@@ -140,7 +155,7 @@ extension ConnectionDriver where Ring: ~Copyable {
             let part = unsafe connection.output.value.firstPart
             let count = min(part.count, sealedByteCountMax)
             guard unsafe tls.send(UnsafeRawBufferPointer(rebasing: part[..<count])) else {
-                connectionLost(connection)
+                sealingFailed(on: connection)
                 return false
             }
             connection.output.value.removeFirst(count, to: &outputPool.value)
@@ -176,6 +191,12 @@ extension ConnectionDriver where Ring: ~Copyable {
         return false
     }
 
+    /// What was encrypted before is for nobody: the next to take the wire is another connection.
+    private func sealingFailed(on connection: Connection) {
+        wire.removeOutput()
+        connectionLost(connection)
+    }
+
     /// A large frame, of which no more is copied than makes its first record one with its header.
     func sendSealed(
         _ header: FrameHeader,
@@ -183,7 +204,8 @@ extension ConnectionDriver where Ring: ~Copyable {
         by tls: TLSSession,
         on connection: Connection
     ) {
-        if !connection.output.value.isEmpty { flushNow(connection) }
+        // No handler is called, which might close, or send something, in front of it.
+        _ = sendQueue(of: connection)
         guard connection.stage == .open else { return }
         guard connection.output.value.isEmpty else {
             unsafe connection.output.value.append(header, payload, from: &outputPool.value)
@@ -192,7 +214,7 @@ extension ConnectionDriver where Ring: ~Copyable {
         let first = unsafe sendScratch.encode(header, withStartOf: payload)
         let copied = first.count - header.headerByteCount
         guard unsafe tls.send(first) else {
-            connectionLost(connection)
+            sealingFailed(on: connection)
             return
         }
         unsafe sendSealed(
@@ -214,7 +236,7 @@ extension ConnectionDriver where Ring: ~Copyable {
             let piece = unsafe UnsafeRawBufferPointer(rebasing: frames[position..<end])
             position = end
             guard unsafe tls.send(piece) else {
-                connectionLost(connection)
+                sealingFailed(on: connection)
                 return
             }
         } while sendWire(on: connection) && position < frames.count
@@ -234,7 +256,7 @@ extension ConnectionDriver where Ring: ~Copyable {
         tls.close()
         guard unsafe !wire.output.isEmpty else { return false }
         takeOutput(of: connection)
-        flushNow(connection)
+        if !connection.output.value.isEmpty { flushNow(connection) }
         return true
     }
 

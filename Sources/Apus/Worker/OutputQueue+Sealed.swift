@@ -14,15 +14,22 @@ extension OutputQueue {
     /// Appends ciphertext to that which waits; a copy.
     mutating func appendSealed(_ bytes: UnsafeRawBufferPointer, from pool: inout OutputPool) {
         guard unsafe !bytes.isEmpty else { return }
-        let chunk = unsafe pool.take(bytes.count)
+        byteCount += bytes.count
+        let last = unsafe lastSealed
+        if let last = unsafe last, unsafe last.room >= bytes.count {
+            unsafe last.append(bytes)
+            return
+        }
+        // Where some waits already, more will.
+        let count = unsafe last == nil ? bytes.count : max(bytes.count, OutputPool.largeByteCount)
+        let chunk = unsafe pool.take(count)
         unsafe chunk.append(bytes)
         unsafe chunk.pointee.searchStart = OutputChunk.sealed
-        if let last = unsafe lastSealed {
+        if let last = unsafe last {
             unsafe link(chunk, behind: last)
         } else {
             unsafe linkFirst(chunk)
         }
-        byteCount += bytes.count
     }
 
     /// Forgets what was not encrypted: it can not be any more.
@@ -45,10 +52,10 @@ extension OutputQueue {
     /// begins with a frame that nobody has begun to send.
     var lastBegun: OutputChunkPointer? {
         guard let sealed = unsafe lastSealed else { return unsafe head }
-        guard let next = unsafe sealed.pointee.next, unsafe next.pointee.start > 0 else {
-            return unsafe sealed
-        }
-        return unsafe next
+        guard let next = unsafe sealed.pointee.next else { return unsafe sealed }
+        // The rest of a frame of which a part is sealed, copied or not, begins with no message.
+        let isBegun = unsafe next.pointee.start > 0 || next.pointee.searchStart > 0
+        return unsafe isBegun ? next : sealed
     }
 }
 
