@@ -31,7 +31,8 @@ package final class Inflater {
         package static let ratioFreeByteCount = 65_536
 
         package init(byteCountMax: Int, ratioMax: Int? = nil) {
-            self.byteCountMax = byteCountMax
+            // One more is asked for, to see that there are more.
+            self.byteCountMax = min(byteCountMax, .max - 1)
             self.ratioMax = ratioMax
         }
     }
@@ -87,9 +88,10 @@ package final class Inflater {
     ) -> InflationDefect? {
         inputByteCount += bytes.count
         var filled = 0
+        let wasStopped = restByteCount != nil
+        restByteCount = nil
         // More may come out of what went in before nobody wanted more.
-        if bytes.count > 0 || restByteCount != nil && !hasEnded {
-            restByteCount = nil
+        if bytes.count > 0 || wasStopped && !hasEnded {
             let defect = unsafe pump(bytes, into: chunk, &filled) { unsafe deliver($0, false) }
             if let defect { return defect }
             if let restByteCount {

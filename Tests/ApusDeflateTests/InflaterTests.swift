@@ -115,6 +115,11 @@ private let hello = Array("Hello".utf8)
         }
     }
 
+    @Test func `may be as large as can be counted`() {
+        let limits = Inflater.Limits(byteCountMax: .max, ratioMax: .max)
+        #expect(Inflation([Self.wellFormed[0].wire[...]], limits: limits).bytes == hello)
+    }
+
     @Test func `are no larger in ratio than they may be, but for small ones`() {
         let limits = Inflater.Limits(byteCountMax: 1 << 30, ratioMax: 100)
         let small = deflated([UInt8](repeating: 0, count: 65_536))
