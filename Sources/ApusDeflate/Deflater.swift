@@ -68,24 +68,41 @@ package final class Deflater {
     /// makes, the last four of which are the ``tail``.
     ///
     /// Nil where there is no room for it; the compressor is to be reset then. `Z_SYNC_FLUSH` of
-    /// zlib.
+    /// zlib, which counts in 32 bits and so gets no more than `byteCountMax` at once.
     package func compress(
         _ bytes: UnsafeRawBufferPointer,
-        into output: UnsafeMutableRawBufferPointer
+        into output: UnsafeMutableRawBufferPointer,
+        atOnce byteCountMax: Int = 1 << 30
     ) -> Int? {
         precondition(bytes.count > 0, "nothing to compress")
         let source = unsafe bytes.bindMemory(to: UInt8.self)
         let target = unsafe output.bindMemory(to: UInt8.self)
         unsafe stream.pointee.next_in = unsafe UnsafeMutablePointer(mutating: source.baseAddress)
-        unsafe stream.pointee.avail_in = UInt32(bytes.count)
+        unsafe stream.pointee.avail_in = 0
         unsafe stream.pointee.next_out = target.baseAddress
-        unsafe stream.pointee.avail_out = UInt32(output.count)
-        let result = unsafe deflate(stream, Z_SYNC_FLUSH)
-        let room = unsafe Int(stream.pointee.avail_out)
-        let isDone = unsafe result == Z_OK && stream.pointee.avail_in == 0 && room > 0
-        // What was lent for the call is not pointed to any more.
-        unsafe stream.pointee.next_in = nil
-        unsafe stream.pointee.next_out = nil
-        return isDone ? output.count - room : nil
+        unsafe stream.pointee.avail_out = 0
+        defer {
+            // What was lent for the call is not pointed to any more.
+            unsafe stream.pointee.next_in = nil
+            unsafe stream.pointee.next_out = nil
+        }
+        var (restCount, roomCount) = (bytes.count, output.count)
+        while true {
+            if unsafe stream.pointee.avail_in == 0 {
+                unsafe stream.pointee.avail_in = UInt32(min(restCount, byteCountMax))
+                restCount -= min(restCount, byteCountMax)
+            }
+            if unsafe stream.pointee.avail_out == 0 {
+                unsafe stream.pointee.avail_out = UInt32(min(roomCount, byteCountMax))
+                roomCount -= min(roomCount, byteCountMax)
+            }
+            let result = unsafe deflate(stream, restCount == 0 ? Z_SYNC_FLUSH : Z_NO_FLUSH)
+            let room = unsafe Int(stream.pointee.avail_out)
+            guard result == Z_OK, room + roomCount > 0 else { return nil }
+            // Room that is left over tells that all of it has come out.
+            if restCount == 0, unsafe stream.pointee.avail_in == 0, room > 0 {
+                return output.count - roomCount - room
+            }
+        }
     }
 }

@@ -52,6 +52,24 @@ import Testing
         #expect(Inflation([deflated(noise, by: deflater)[...]]).bytes == noise)
     }
 
+    /// As what is larger than zlib can count is.
+    @Test(arguments: [7, 100, 1000])
+    func `may come and go in steps`(step: Int) {
+        let deflater = Deflater(.init(windowBits: 15, memoryLevel: 8, level: 1))
+        for (index, message) in messages().enumerated() {
+            deflater.reset()
+            var output = [UInt8](repeating: 0, count: 2 * Deflater.byteCountMax(for: message.count))
+            let count = unsafe message.withUnsafeBytes { message in
+                unsafe output.withUnsafeMutableBytes {
+                    unsafe deflater.compress(message, into: $0, atOnce: step)
+                }
+            }
+            let wire = output.prefix(count ?? 0)
+            #expect(Array(wire.suffix(4)) == Deflater.tail, "message \(index)")
+            #expect(Inflation([wire.dropLast(4)]).bytes == message, "message \(index)")
+        }
+    }
+
     /// Pieces that stand alone make one message: no state is kept between them.
     @Test func `may be put together of pieces`() {
         let deflater = Deflater(.init(windowBits: 15, memoryLevel: 8, level: 1))

@@ -60,7 +60,7 @@ public struct Compression: Hashable, Sendable {
     /// Each message for itself: the one to begin with.
     public static let shared = Compression(.shared)
 
-    /// With contexts; by default 39 KiB to send and 4 KiB to receive, for 1024 connections of a
+    /// With contexts; by default 38 KiB to send and 4 KiB to receive, for 1024 connections of a
     /// worker.
     public static func dedicated(
         windowBits: Int = 12,
@@ -93,6 +93,11 @@ public struct Compression: Hashable, Sendable {
             return "has a memory level of \(memoryLevel), but has to have 1 to 9"
         }
         return contextsMax < 0 ? "has \(contextsMax) contexts" : nil
+    }
+
+    /// Whether a message of so many bytes is compressed.
+    func isWorthwhile(for byteCount: Int) -> Bool {
+        byteCount >= threshold && byteCount <= 1 << 30
     }
 
     /// What is negotiated where so many connections have contexts; nil: nothing.

@@ -23,7 +23,7 @@ final class CompressionPool {
 
     /// How many connections have messages that refer to those before them.
     var contextCount = 0
-    /// How many connections may compress.
+    /// How many connections of servers may compress.
     var connectionCount = 0
     /// How many compressors such connections have now.
     private(set) var lentDeflaterCount = 0

@@ -28,14 +28,14 @@ extension ConnectionDriver where Ring: ~Copyable {
     func agreed(_ agreement: DeflateAgreement?, on webSocket: WebSocketConnection) {
         guard let agreement else { return }
         webSocket.machine.value.deflate = agreement
-        compression.connectionCount += 1
+        if !webSocket.isClient { compression.connectionCount += 1 }
         if agreement.hasContexts { compression.contextCount += 1 }
     }
 
     /// The connection is over.
     func endCompression(of webSocket: WebSocketConnection) {
         guard let agreement = webSocket.machine.value.deflate else { return }
-        compression.connectionCount -= 1
+        if !webSocket.isClient { compression.connectionCount -= 1 }
         if agreement.hasContexts { compression.contextCount -= 1 }
         dropInflatingMessage(of: webSocket)
         dropDeflater(of: webSocket)
@@ -70,7 +70,7 @@ extension ConnectionDriver where Ring: ~Copyable {
 
     func isCompressed(_ byteCount: Int, on webSocket: WebSocketConnection) -> Bool {
         webSocket.machine.value.deflate != nil
-            && byteCount >= webSocket.context.compression.threshold && byteCount <= 1 << 30
+            && webSocket.context.compression.isWorthwhile(for: byteCount)
     }
 
     /// A message of at least the threshold, on a connection that compresses.
@@ -211,7 +211,9 @@ extension ConnectionDriver where Ring: ~Copyable {
         _ body: (UnsafeRawBufferPointer) -> Void
     ) {
         let settings = configuration.compression
-        guard compression.connectionCount > 0, payload.count >= settings.threshold else { return }
+        guard compression.connectionCount > 0, settings.isWorthwhile(for: payload.count) else {
+            return
+        }
         let deflater = compression.deflater(
             settings.sharedSettings(windowBits: 15, byteCount: payload.count)
         )

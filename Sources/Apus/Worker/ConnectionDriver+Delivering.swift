@@ -25,9 +25,8 @@ extension ConnectionDriver where Ring: ~Copyable {
                 for webSocket in delivery.server.connections where webSocket !== delivery.exception
                 {
                     let isCompressed = message.isCompressed(for: webSocket)
-                    unsafe give(isCompressed ? message.compressed : message.plain, to: webSocket)
-                    // It stands alone.
-                    if isCompressed { dropDeflater(of: webSocket) }
+                    let frames = unsafe isCompressed ? message.compressed : message.plain
+                    unsafe give(frames, isCompressed: isCompressed, to: webSocket)
                 }
             }
             next = broadcasts.waiting.isEmpty ? nil : broadcasts.waiting.removeFirst()
@@ -35,11 +34,17 @@ extension ConnectionDriver where Ring: ~Copyable {
         broadcasts.isDelivering = false
     }
 
-    private func give(_ frames: UnsafeRawBufferPointer, to webSocket: WebSocketConnection) {
+    private func give(
+        _ frames: UnsafeRawBufferPointer,
+        isCompressed: Bool,
+        to webSocket: WebSocketConnection
+    ) {
         guard let connection = webSocket.transport, connection.stage == .open else { return }
         // It may flush, and so call a handler: the rest is asked afterwards.
         let hasRoom = hasRoom(for: frames.count, on: connection)
         guard connection.stage == .open, webSocket.machine.value.isOpen else { return }
+        // It stands alone: no message behind it may refer to one before it.
+        if isCompressed { dropDeflater(of: webSocket) }
         guard webSocket.openMessage == .none else {
             unsafe hold(frames, for: webSocket, on: connection)
             return
