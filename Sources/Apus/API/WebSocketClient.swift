@@ -134,6 +134,9 @@ public final class WebSocketClient {
         _ fields: HTTPFields,
         _ report: @escaping ConnectReport
     ) throws(WebSocketError) -> Connection {
+        if let problem = configuration.compression.objection {
+            throw .invalidRequest("the client's compression \(problem)")
+        }
         guard let dialer = dialer ?? WorkerActor.dialer else { throw .noWorker }
         return try dialer.dial(
             url,

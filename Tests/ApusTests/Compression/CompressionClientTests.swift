@@ -48,6 +48,25 @@ import Testing
         }
     }
 
+    @Test func `that makes no sense is a mistake of the caller`() throws {
+        try inWorker {
+            var nonsense = [Compression](repeating: .shared, count: 3)
+            nonsense[0].level = 10
+            nonsense[1].threshold = 0
+            nonsense[2].maxInflationRatio = 0
+            for compression in nonsense + [.dedicated(windowBits: 8)] {
+                let test = ClientWorld { $0.compression = compression }
+                let problem = try #require(compression.objection)
+                #expect(
+                    throws: WebSocketError.invalidRequest("the client's compression \(problem)")
+                ) {
+                    try test.client.connect("ws://10.0.0.1/")
+                }
+                test.expectNothingHeld()
+            }
+        }
+    }
+
     @Test func `sends and takes what was agreed on`() throws {
         try inWorker {
             let world = ClientWorld { $0.compression = .shared }
@@ -55,6 +74,8 @@ import Testing
                 $0.extensions = "permessage-deflate; server_no_context_takeover"
             }
             let (connection, server) = try world.open()
+            // No broadcast is compressed for it.
+            #expect(world.world.driver.compression.connectionCount == 0)
             let message = sampleText(1000)
             connection.sendBytes(message)
             connection.sendBytes(message)
