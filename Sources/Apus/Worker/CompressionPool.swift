@@ -29,6 +29,10 @@ final class CompressionPool {
     private(set) var lentDeflaterCount = 0
     /// How many inflaters are with messages that have come in part.
     private(set) var streamingCount = 0
+    /// By slot: how much was inflated in this turn.
+    var inflatedByteCounts: [UInt32: Int] = [:]
+    /// Those for which that was enough.
+    var paused: [Connection] = []
 
     /// One that remembers nothing, to be used at once.
     func deflater(_ settings: Deflater.Settings) -> Deflater {
@@ -68,7 +72,11 @@ final class CompressionPool {
 
     /// One for a message that has come in part; nil where there are too many.
     func takeStreamingInflater() -> Inflater? {
-        guard hasStreamingInflater else { return nil }
+        hasStreamingInflater ? addStreamingInflater() : nil
+    }
+
+    /// One for a message that cannot do without.
+    func addStreamingInflater() -> Inflater {
         streamingCount += 1
         return takeInflater()
     }
@@ -102,7 +110,7 @@ final class InflatingMessage {
     var output = MessageAssembly()
     var text = UTF8Validator()
     var hasDelivered = false
-    /// What has come and waits, since the application pauses in the midst of it.
+    /// What has come and waits, since the connection pauses in the midst of it.
     var rest: (bytes: [UInt8], isLast: Bool)?
 
     init(_ kind: MessageKind) {

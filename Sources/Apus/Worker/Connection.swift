@@ -45,11 +45,13 @@ extension Connection {
         static let reader = ReadPauses(rawValue: 16)
         /// It broadcasts, and other workers are behind.
         static let broadcast = ReadPauses(rawValue: 32)
+        /// What came of its messages this turn was inflated to enough: others come first.
+        static let inflation = ReadPauses(rawValue: 64)
         /// It is not connected.
         static let connecting = ReadPauses(rawValue: 128)
 
-        /// Those that the application causes: what has come already is held.
-        static let byApplication: ReadPauses = [.application, .reader, .broadcast]
+        /// Those in which what has come already is held as well.
+        static let holding: ReadPauses = [.application, .reader, .broadcast, .inflation]
     }
 
     /// Whether nothing but control frames has come for long, and how it is received from if so.

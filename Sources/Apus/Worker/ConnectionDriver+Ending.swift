@@ -23,7 +23,7 @@ extension ConnectionDriver: WebSocketOwner where Ring: ~Copyable {
         appendClose(code, reason: reason, on: connection)
         deadlines.set(webSocket.machine.value.deadline, slot: Int(connection.slot))
         // The peer's Close is waited for.
-        resume(webSocket, from: .byApplication)
+        resume(webSocket, from: .holding)
     }
 
     /// We give the connection up: a Close with the code goes out, then the transport ends.
@@ -224,7 +224,7 @@ extension ConnectionDriver where Ring: ~Copyable {
         guard let webSocket = connection.webSocket else { return }
         let slot = Int(connection.slot)
         // Of a peer that is not read from, silence says nothing.
-        if !connection.pauses.isDisjoint(with: .byApplication) {
+        if !connection.pauses.isDisjoint(with: .holding) {
             webSocket.machine.value.peerMadeProgress(at: now)
         }
         switch webSocket.machine.value.timerFired(at: now) {

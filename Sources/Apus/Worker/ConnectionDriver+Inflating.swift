@@ -18,6 +18,12 @@ extension ConnectionDriver where Ring: ~Copyable {
     /// So much of a message is kept before it gets an inflater.
     private var keptByteCountMax: Int { 16_384 }
 
+    /// So much is inflated for a connection in a turn, and the rest of the message that reaches it.
+    ///
+    /// That takes about a millisecond; what a receive brings could be inflated to a thousand times
+    /// as much as it has.
+    private var inflatedByteCountMax: Int { 1 << 20 }
+
     func inflate(
         _ part: MessagePart,
         of bytes: UnsafeMutableRawBufferPointer,
@@ -62,13 +68,21 @@ extension ConnectionDriver where Ring: ~Copyable {
             }
         }
         guard part.isLast else { return }
-        contexts.message = nil
         var kept = webSocket.takeAssembly()
-        unsafe inflateWhole(kept.bytes, message.kind, for: webSocket, on: connection)
+        if assemblesFragments {
+            contexts.message = nil
+            unsafe inflateWhole(kept.bytes, message.kind, for: webSocket, on: connection)
+        } else {
+            // It may pause in the midst of what comes out: it has its inflater, however many have.
+            let inflater = compression.addStreamingInflater()
+            begin(inflater, for: webSocket)
+            message.inflater = inflater
+            unsafe inflate(kept.bytes, isLast: true, of: message, webSocket, connection)
+        }
         kept.removeAll(to: &messageBuffers.value)
     }
 
-    /// The application goes on: it gets what waited of a message in the midst of which it paused.
+    /// It goes on with what waited of a message in the midst of which it paused.
     func inflateRest(for webSocket: WebSocketConnection, on connection: Connection) {
         guard let message = webSocket.contexts?.message, let (bytes, isLast) = message.rest else {
             return
@@ -168,6 +182,7 @@ extension ConnectionDriver where Ring: ~Copyable {
         _ webSocket: WebSocketConnection,
         _ connection: Connection
     ) -> Bool {
+        spend(part.count, for: webSocket, on: connection)
         unsafe remember(part, of: webSocket)
         if message.kind == .text {
             let isValid = message.text.validate(
@@ -190,7 +205,7 @@ extension ConnectionDriver where Ring: ~Copyable {
             )
             unsafe deliver(event, part, to: webSocket, on: connection)
             return connection.stage == .open && webSocket.machine.value.isOpen
-                && connection.pauses.isDisjoint(with: .byApplication)
+                && connection.pauses.isDisjoint(with: .holding)
         }
         guard !isLast || !message.output.isEmpty else {
             let handler = webSocket.handlers?.message
@@ -209,6 +224,34 @@ extension ConnectionDriver where Ring: ~Copyable {
             on: connection
         )
         return false
+    }
+
+    /// Counts what is inflated: from so much in a turn on the connection waits for the next one.
+    ///
+    /// What is put together goes through to its message's end, which the message limit bounds.
+    private func spend(
+        _ byteCount: Int,
+        for webSocket: WebSocketConnection,
+        on connection: Connection
+    ) {
+        compression.inflatedByteCounts[connection.slot, default: 0] += byteCount
+        guard compression.inflatedByteCounts[connection.slot, default: 0] >= inflatedByteCountMax,
+            !connection.pauses.contains(.inflation)
+        else { return }
+        pause(webSocket, for: .inflation)
+        compression.paused.append(connection)
+    }
+
+    /// After the flush: those that have waited go on, once others were served that the wait brings
+    /// something for.
+    func resumeInflation() {
+        guard !compression.inflatedByteCounts.isEmpty else { return }
+        compression.inflatedByteCounts.removeAll(keepingCapacity: true)
+        for connection in compression.paused {
+            connection.pauses.remove(.inflation)
+            resumed.append(connection)
+        }
+        compression.paused.removeAll(keepingCapacity: true)
     }
 
     /// Room in few steps: what is not written to takes no memory, but what is copied does, twice.

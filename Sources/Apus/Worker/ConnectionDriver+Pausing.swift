@@ -36,7 +36,7 @@ extension ConnectionDriver where Ring: ~Copyable {
             !connection.pauses.isDisjoint(with: reasons)
         else { return }
         connection.pauses.subtract(reasons)
-        guard connection.pauses.isDisjoint(with: .byApplication) else {
+        guard connection.pauses.isDisjoint(with: .holding) else {
             if webSocket.stream?.isHandingOver == true { resumed.append(connection) }
             return
         }
@@ -72,9 +72,9 @@ extension ConnectionDriver where Ring: ~Copyable {
         connection.pauses.insert(.held)
     }
 
-    /// Reads what was held, until there is nothing more or the application pauses again.
+    /// Reads what was held, until there is nothing more or it is to wait again.
     func readHeldFrames(on connection: Connection) {
-        guard connection.pauses.isDisjoint(with: .byApplication), let held = connection.held,
+        guard connection.pauses.isDisjoint(with: .holding), let held = connection.held,
             let webSocket = connection.webSocket
         else { return }
         swap(&batch.value, &held.batch)

@@ -3,8 +3,8 @@
 
 import ApusProtocol
 
-/// What came for a connection that the application has paused: bytes, as far as they are unmasked
-/// with what was found in them.
+/// What came for a connection that has paused: bytes, as far as they are unmasked with what was
+/// found in them.
 final class HeldInput {
     /// What was received, also what of it is done with: ranges count from its start.
     var bytes: [UInt8]

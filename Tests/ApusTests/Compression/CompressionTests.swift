@@ -311,8 +311,10 @@ import Testing
 }
 
 @Suite struct `Compression and pauses` {
-    /// However much comes out of what has come: paused is paused.
-    @Test func `no part comes while the application pauses`() throws {
+    /// However much comes out of what has come: paused is paused, also where there are no more
+    /// inflaters for messages that come in part.
+    @Test(arguments: [true, false])
+    func `no part comes while the application pauses`(hasInflaters: Bool) throws {
         try inWorker {
             let world = World {
                 $0.compression = .dedicated()
@@ -333,6 +335,9 @@ import Testing
                 }
             }
             let client = try DeflatingPeer(world)
+            let pool = world.driver.compression
+            let lent = (0..<(hasInflaters ? 0 : CompressionPool.streamingInflatersMax))
+                .compactMap { _ in pool.takeStreamingInflater() }
             let sent = [200_000, 0, 16_384, 10, 50_000].map { sampleText($0) }
             for (index, message) in sent.enumerated() {
                 client.send(1, message, fragments: 1 + index)
@@ -348,9 +353,51 @@ import Testing
             }
             #expect(messages == sent)
             #expect(pauseCount == partCount || pauseCount == partCount - 1)
+            for inflater in lent { pool.giveStreaming(inflater) }
             try world.drain()
             world.expectIdle()
             #expect(world.compressionGauges == [0, 0, 0])
+        }
+    }
+
+    /// A block with BFINAL whose end is that of a part.
+    @Test(arguments: [1, 2, 3])
+    func `a message ends where the stream has ended before`(partCount: Int) throws {
+        try inWorker {
+            let world = World {
+                $0.compression = .shared
+                $0.assembleFragments = false
+            }
+            var messages: [[UInt8]] = []
+            var lastCount = 0
+            var connection: WebSocketConnection?
+            world.server.onRequest { request in
+                let open = try request.accept()
+                connection = open
+                open.onFrame { [unowned open] part in
+                    if part.isFirst { messages.append([]) }
+                    messages[messages.count - 1] += part.bytes
+                    if part.isLast { lastCount += 1 }
+                    open.pause()
+                }
+            }
+            let client = try DeflatingPeer(world)
+            let count = 16_384 * partCount
+            let stored = [UInt8](repeating: 0x61, count: count)
+            let length = [UInt8(count & 0xFF), UInt8(count >> 8)]
+            client.write(2, [0x01] + length + length.map { ~$0 } + stored)
+            let others = [1000, 0, 300].map { sampleText($0) }
+            for other in others { client.send(2, other) }
+            for _ in 0..<20 {
+                try world.run(milliseconds: 10)
+                connection?.resume()
+            }
+            #expect(messages == [stored] + others)
+            #expect(lastCount == 4)
+            #expect(world.driver.counters.messagesReceived == 4)
+            #expect(world.compressionGauges == [0, 0, 0])
+            try world.drain()
+            world.expectIdle()
         }
     }
 }
