@@ -74,7 +74,8 @@ extension WebSocketConnection {
     /// Begins a message that is written piece by piece.
     ///
     /// Until ``MessageWriter/finish()`` other messages are not sent (``SendResult/messageOpen``);
-    /// pings and pongs are. It is compressed where its first piece would be. Throws ``WebSocketError/invalidFrame(_:)`` where a message is open.
+    /// pings and pongs are. It is compressed where its first piece would be. Throws
+    /// ``WebSocketError/invalidFrame(_:)`` where a message is open.
     public func beginMessage(
         _ kind: MessageKind,
         compress: Bool = true

@@ -28,10 +28,10 @@ public struct ClientHandshake: ~Copyable {
 
     /// A handshake that has until `deadline` to be answered.
     ///
-    /// `protocols` are offered in their order, and so is permessage-deflate, if any. `fields` are sent as they are, Cookie or
-    /// Authorization for instance. Throws where a subprotocol is no token or is offered twice, or a
-    /// field is malformed or one that the handshake sets itself. A nonce of another length than
-    /// ``nonceByteCount`` traps; it has to be random, RFC 6455 §10.3.
+    /// `protocols` are offered in their order, and so is permessage-deflate, if any. `fields` are
+    /// sent as they are, Cookie or Authorization for instance. Throws where a subprotocol is no
+    /// token or is offered twice, or a field is malformed or one that the handshake sets itself. A
+    /// nonce of another length than ``nonceByteCount`` traps; it has to be random, RFC 6455 §10.3.
     public init(
         url: WebSocketURL,
         protocols: [String] = [],

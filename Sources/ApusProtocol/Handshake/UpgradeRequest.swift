@@ -43,9 +43,9 @@ public struct UpgradeRequest: Equatable, Sendable {
     /// The subprotocol has to be among ``requestedProtocols`` without regard to case and is sent in
     /// the client's case; nil selects none. `extensions` is the value of Sec-WebSocket-Extensions,
     /// as ``DeflatePreferences/answer(to:)`` makes it; nil: none is used. Each cookie becomes a
-    /// Set-Cookie field; `fields` are added as they are. Throws, and nothing may be sent, where the client did not offer the
-    /// subprotocol, two cookies are the same one, or a field is malformed or one that the handshake
-    /// sets itself.
+    /// Set-Cookie field; `fields` are added as they are. Throws, and nothing may be sent, where the
+    /// client did not offer the subprotocol, two cookies are the same one, or a field is malformed
+    /// or one that the handshake sets itself.
     public func acceptance(
         protocol selection: String? = nil,
         extensions: String? = nil,
