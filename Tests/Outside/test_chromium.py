@@ -191,7 +191,8 @@ def test_page_compresses(page, mode):
         assert is_same
         assert extensions.startswith("permessage-deflate")
         counters = server.counters()
-        assert counters["messages_compressed"] == 6
+        # An empty one is not, nor is one of eight bytes, which would not become smaller.
+        assert counters["messages_compressed"] == 5
         assert counters["bytes_inflated"] > 70_000
 
 
