@@ -123,10 +123,6 @@ WRONG = {
         BAD,
     ),
     "H11 misspelt chunked": (request(Transfer_Encoding="\tchunked\t") + b"0\r\n\r\n", BAD),
-    "H18 TLS ClientHello": (
-        bytes.fromhex("16030100c8010000c40303") + bytes(range(189)),
-        {400, None},
-    ),
     "H18 SSH banner": (b"SSH-2.0-OpenSSH_9.2p1 Debian-2\r\n", {400, None}),
     "H18 PROXY line": (b"PROXY TCP4 203.0.113.9 127.0.0.1 1 2\r\n" + request(), {400, None}),
     "H18 PROXY block": (
@@ -215,6 +211,16 @@ def test_server_refuses(server, neighbour, name):
     if response.status == 426 and "H05" in name:
         assert response.headers["sec-websocket-version"] == "13", response
     assert "\x1b" not in server.errors.text
+
+
+def test_client_of_tls_gets_an_alert(server, neighbour):
+    """H18: it shows handshake_failure better than a response that it cannot read."""
+    with wire.Peer(server.port) as peer:
+        peer.send(bytes.fromhex("16030100c8010000c40303") + bytes(range(189)))
+        data = b""
+        while chunk := peer.socket.recv(4096):
+            data += chunk
+    assert data == bytes.fromhex("15030100020228")
 
 
 @pytest.mark.parametrize("name", RIGHT)
