@@ -7,10 +7,6 @@ import ApusRing
 import Logging
 
 extension ConnectionDriver where Ring: ~Copyable {
-    /// From this size on a payload is sent from where it lies, without a copy, by a system call; up to
-    /// here that costs more than the copy, which rides with the wait.
-    var uncopiedByteCountMin: Int { 8193 }
-
     /// Up to this size output rides with the wait; what is larger can do with a system call.
     private var ridingByteCountMax: Int { 1 << 20 }
 
@@ -83,53 +79,6 @@ extension ConnectionDriver where Ring: ~Copyable {
         guard connection.isAwaitingWritable else { return .sent }
         pauseIfBehind(connection)
         return isDisplacing ? .displaced : .queued
-    }
-
-    /// Queued bytes, header and payload in one system call; what does not fit is copied and queued.
-    private func sendUncopied(
-        _ header: FrameHeader,
-        _ payload: UnsafeRawBufferPointer,
-        on connection: Connection
-    ) {
-        if connection.slot == readingSlot,
-            let frame = unsafe sendScratch.takeFrameInPlace(header, payload)
-        {
-            unsafe connection.output.value.append(borrowing: frame, from: &outputPool.value)
-            sendScratch.isBorrowing = true
-            return
-        }
-        if let tls = connection.tls {
-            unsafe sendSealed(header, payload, by: tls, on: connection)
-            return
-        }
-        let queued = connection.output.value.byteCount
-        let (headerBytes, sent) = unsafe sendParts(of: connection, header, payload)
-        guard sent >= 0 else {
-            sendFailed(on: connection, errno: Int32(clamping: -sent))
-            if connection.stage == .open {
-                unsafe connection.output.value.append(header, payload, from: &outputPool.value)
-            }
-            return
-        }
-        connection.output.value.removeFirst(min(sent, queued), to: &outputPool.value)
-        let ofHeader = min(max(0, sent - queued), headerBytes.count)
-        let ofPayload = max(0, sent - queued - headerBytes.count)
-        unsafe connection.output.value.append(
-            UnsafeRawBufferPointer(rebasing: headerBytes[ofHeader...]),
-            UnsafeRawBufferPointer(rebasing: payload[ofPayload...]),
-            from: &outputPool.value
-        )
-        guard !connection.output.value.isEmpty else { return }
-        counters.sendsShort += 1
-        awaitWritable(connection)
-    }
-
-    /// The bytes that were read are about to be given back: what is sent of them goes out together.
-    func sendBorrowed(on connection: Connection) {
-        sendScratch.isBorrowing = false
-        guard connection.stage == .open || connection.stage == .finishing else { return }
-        flushNow(connection)
-        connection.output.value.own(from: &outputPool.value)
     }
 
     func appendBytes(_ bytes: [UInt8], on connection: Connection) {
@@ -316,27 +265,5 @@ extension ConnectionDriver where Ring: ~Copyable {
             unsafe offered.reduce(0) { $0 + $1.count },
             unsafe ring.sendNow(offered, on: connection.socket)
         )
-    }
-
-    /// The same with a frame behind it; returns where its header was encoded, for this turn.
-    private func sendParts(
-        of connection: Connection,
-        _ header: FrameHeader,
-        _ payload: UnsafeRawBufferPointer
-    ) -> (header: UnsafeRawBufferPointer, sent: Int) {
-        let header = unsafe sendScratch.encode(header)
-        let parts = unsafe sendScratch.parts
-        let last = parts.count - 2
-        var count = unsafe connection.output.value.fill(
-            UnsafeMutableBufferPointer(rebasing: parts[..<last])
-        )
-        // It may only be sent with everything that is before it.
-        if count < last {
-            unsafe parts[count] = header
-            unsafe parts[count + 1] = payload
-            count += 2
-        }
-        let offered = unsafe UnsafeBufferPointer(rebasing: parts[..<count])
-        return unsafe (header, ring.sendNow(offered, on: connection.socket))
     }
 }
