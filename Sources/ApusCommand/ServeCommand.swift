@@ -56,19 +56,8 @@ struct ServeCommand: ParsableCommand {
     @Option(help: ArgumentHelp("The most frames of one message; more: 1008.", valueName: "count"))
     var maxFragments = 16384
 
-    @Option(
-        help: ArgumentHelp(
-            "Compress messages: off, shared (each for itself) or dedicated (with contexts).",
-            valueName: "mode"
-        )
-    )
-    var compression = CompressionMode.off
-
-    @Option(help: ArgumentHelp("The effort to compress, 1 to 9.", valueName: "level"))
-    var compressionLevel = Compression.shared.level
-
-    @Option(help: ArgumentHelp("The least message that is compressed.", valueName: "size"))
-    var compressionThreshold = ByteSize(Compression.shared.threshold)
+    @OptionGroup(title: "Compression")
+    var compression: CompressionOptions
 
     @Option(
         help: ArgumentHelp("The most that waits for a peer; more: 1008.", valueName: "size")
@@ -178,8 +167,6 @@ struct ServeCommand: ParsableCommand {
         configuration.maxReceivedMessageSize = maxReceivedMessageSize.byteCount
         configuration.maxFragments = maxFragments
         configuration.compression = compression.configuration
-        configuration.compression.level = compressionLevel
-        configuration.compression.threshold = compressionThreshold.byteCount
         configuration.maxSendQueue = maxSendQueue.byteCount
         configuration.maxConnections = maxConnections
         configuration.maxRequestBodySize = maxRequestBodySize.byteCount
@@ -199,19 +186,4 @@ struct ServeCommand: ParsableCommand {
 enum Backend: String, ExpressibleByArgument {
     case auto
     case ioUring = "io_uring"
-}
-
-/// How messages are compressed.
-enum CompressionMode: String, ExpressibleByArgument {
-    case off
-    case shared
-    case dedicated
-
-    var configuration: Compression {
-        switch self {
-        case .off: .off
-        case .shared: .shared
-        case .dedicated: .dedicated()
-        }
-    }
 }
