@@ -3,6 +3,7 @@
 
 import Apus
 import ApusCommandLine
+import ApusProtocol
 import ArgumentParser
 import Logging
 
@@ -38,6 +39,14 @@ struct TLSOptions: ParsableArguments {
     @Option(help: "Whether clients have to show one: required or optional.")
     var tlsClientCertificates = ClientCertificates.required
 
+    @Option(
+        help: ArgumentHelp(
+            "The time that one key seals session tickets, and opens them after; by default 12 hours.",
+            valueName: "time"
+        )
+    )
+    var tlsTicketRotation: TimeSpan?
+
     enum ClientCertificates: String, ExpressibleByArgument {
         case required
         case optional
@@ -52,6 +61,16 @@ struct TLSOptions: ParsableArguments {
         }
         guard tlsClientCA == nil || isWanted else {
             throw ValidationError("--tls-client-ca needs --tls-certificate or --tls-self-signed")
+        }
+        if let tlsTicketRotation {
+            guard isWanted else {
+                throw ValidationError(
+                    "--tls-ticket-rotation needs --tls-certificate or --tls-self-signed"
+                )
+            }
+            guard tlsTicketRotation.interval > .seconds(0) else {
+                throw ValidationError("--tls-ticket-rotation is 0, but a key needs some time")
+            }
         }
     }
 
@@ -80,6 +99,7 @@ struct TLSOptions: ParsableArguments {
                 case .optional: .optional(roots: tlsClientCA)
                 }
         }
+        if let tlsTicketRotation { configuration.ticketRotation = tlsTicketRotation.interval }
         return configuration
     }
 

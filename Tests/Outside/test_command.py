@@ -74,6 +74,8 @@ def fails(result, code, *words):
         ["--max-broadcast-backlog", "0"],
         ["--broadcast-grace-period", "0"],
         ["--max-request-body-size", "-1"],
+        ["--tls-ticket-rotation", "1min"],
+        ["--tls-self-signed", "--tls-ticket-rotation", "0"],
         ["--origins", ""],
         ["--origins", "example.com"],
         ["--origins", "any,https://example.com"],
@@ -110,7 +112,9 @@ def test_help_names_every_flag():
         "--origins --max-received-message-size --max-fragments --max-send-queue --max-connections "
         "--handshake-timeout --keepalive-interval --keepalive-grace-period --close-timeout "
         "--max-request-body-size --http-keep-alive-timeout --max-broadcast-backlog "
-        "--broadcast-grace-period --log-level --log-format --drain-timeout"
+        "--broadcast-grace-period --log-level --log-format --drain-timeout "
+        "--tls-certificate --tls-key --tls-self-signed --tls-client-ca --tls-client-certificates "
+        "--tls-ticket-rotation --compression --compression-level --compression-threshold"
     ).split():
         assert flag in text, f"{flag} is not in the help"
 

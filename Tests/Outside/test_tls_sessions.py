@@ -9,6 +9,7 @@ import ssl
 
 import pytest
 
+import apus
 import kernel
 import secure
 from certificates import Authority
@@ -83,6 +84,71 @@ def test_ticket_of_another_server_is_no_session(authority, pair, version):
     with secure.Server(*pair.flags, workers=1) as second:
         _, is_resumed, _ = talk(second, client, session)
         assert not is_resumed
+
+
+# New keys of tickets
+
+
+class Keys:
+    """The ticket keys of a server, which change only when a test wants them to.
+
+    They change by the clock and by the supervisor, so that one is stopped in between.
+    """
+
+    def __init__(self, server):
+        self.server = server
+        self.stop()
+
+    def stop(self):
+        self.server.send_signal(signal.SIGSTOP)
+        # It answers last of all that write there, so what the supervisor wrote has been read.
+        start = len(self.server.errors.lines)
+        os.kill(self.server.workers()[0], signal.SIGUSR1)
+        self.server.errors.wait(apus.is_counters, 5, start)
+
+    def changes(self):
+        return sum('"new ticket keys"' in line for line in list(self.server.errors.lines))
+
+    def change(self):
+        """New ones; returns how often, which is once unless the machine is busy."""
+        before = self.changes()
+        self.server.send_signal(signal.SIGCONT)
+        wait_until(lambda: self.changes() > before, 10, "the keys do not change")
+        self.stop()
+        return self.changes() - before
+
+
+def offer(server, client, session, count=64):
+    """Comes back with the same session until each worker was met: who took it, and a newer one."""
+    taken = {}
+    for _ in range(count):
+        owner, is_resumed, newer = talk(server, client, session)
+        assert taken.setdefault(owner, is_resumed) == is_resumed
+        if set(taken) == set(server.workers()):
+            return set(taken.values()), newer
+    raise AssertionError(f"only {taken} of {server.workers()} were met")
+
+
+@pytest.mark.parametrize("version", VERSIONS)
+def test_session_outlives_one_change_of_keys_and_its_successor_the_next(authority, pair, version):
+    client = secure.context(authority, version=version)
+    flags = ["--tls-ticket-rotation", "500ms", "--log-level", "debug"]
+    with secure.Server(*pair.flags, *flags, workers=2) as server:
+        keys = Keys(server)
+        while True:
+            _, is_resumed, first = talk(server, client)
+            assert not is_resumed
+            changes = keys.change()
+            taken, second = offer(server, client, first)
+            assert taken == {changes == 1}
+            if changes == 1:
+                changes = keys.change()
+                # Its key is gone, but the session was given another ticket meanwhile.
+                assert offer(server, client, first)[0] == {False}
+                assert offer(server, client, second)[0] == {changes == 1}
+                if changes == 1:
+                    break
+        server.send_signal(signal.SIGCONT)
 
 
 # Reload

@@ -1,6 +1,7 @@
 // This source file is part of the Apus project
 // SPDX-License-Identifier: Apache-2.0
 
+public import ApusProtocol
 import ApusTLS
 
 /// How an ``HTTPServer`` speaks TLS: its certificates, and whether it asks for its clients'.
@@ -25,6 +26,11 @@ public struct TLSConfiguration: Sendable {
 
     /// The oldest version that is spoken.
     public var minimumVersion = Version.tls12
+
+    /// How long session tickets are sealed with the same key, which opens them for as long again.
+    ///
+    /// A server has the same keys at all of its HTTP servers, and takes the shortest of their times.
+    public var ticketRotation: Interval = .seconds(12 * 3600)
 
     /// One certificate.
     public init(certificate: String, key: String) {

@@ -1,6 +1,7 @@
 // This source file is part of the Apus project
 // SPDX-License-Identifier: Apache-2.0
 
+import ApusProtocol
 import ApusSupervisor
 import Logging
 
@@ -24,15 +25,21 @@ extension SupervisorDuties {
                 }
                 return isReloaded
             },
-            periodic: (
-                TicketKeys.rotationNanoseconds,
-                {
-                    let result = keys.rotate()
-                    if result < 0 {
-                        logger.error("no new ticket keys: the system refuses getrandom (\(result))")
+            periodic: listeners.map(\.ticketRotation).min().map { rotation in
+                (
+                    rotation.nanoseconds,
+                    {
+                        let result = keys.rotate()
+                        if result >= 0 {
+                            logger.debug("new ticket keys")
+                        } else {
+                            logger.error(
+                                "no new ticket keys: the system refuses getrandom (\(result))"
+                            )
+                        }
                     }
-                }
-            )
+                )
+            }
         )
     }
 }

@@ -19,9 +19,6 @@ import Synchronization
 /// Sendable since it is made of constants: what they lead to is changed as said above.
 @safe
 final class TicketKeys: @unchecked Sendable {
-    /// How long a key is the current one, and how long it opens tickets afterwards.
-    static let rotationNanoseconds: UInt64 = 12 * 3600 * 1_000_000_000
-
     private static let memoryByteCount = 4096
     private static let keysOffset = 64
     private static let slotCount: UInt64 = 3

@@ -1,6 +1,7 @@
 // This source file is part of the Apus project
 // SPDX-License-Identifier: Apache-2.0
 
+import ApusProtocol
 import ApusTLS
 import Logging
 import Synchronization
@@ -25,6 +26,8 @@ final class TLSListener: Sendable {
         self.number = number
         state = Mutex(try Self.load(configuration, number))
     }
+
+    var ticketRotation: Interval { configuration.ticketRotation }
 
     /// For the sessions from now on.
     var context: TLSContext { state.withLock { $0.context } }
@@ -71,6 +74,9 @@ final class TLSListener: Sendable {
         var identities: [TLSIdentity] = []
         for identity in configuration.identities { identities.append(try identity.load()) }
         guard !identities.isEmpty else { throw TLSSetupError("TLS needs a certificate") }
+        guard configuration.ticketRotation > .seconds(0) else {
+            throw TLSSetupError("ticketRotation is 0, but a key needs some time")
+        }
         let context = try TLSContext.server(
             identities: identities,
             clientCertificates: configuration.clientCertificates.resolved,

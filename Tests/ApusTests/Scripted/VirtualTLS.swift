@@ -2,6 +2,7 @@
 // SPDX-License-Identifier: Apache-2.0
 
 @testable import Apus
+import ApusProtocol
 import ApusTLS
 import Testing
 
@@ -78,8 +79,10 @@ final class VirtualTLS {
 
 extension TLSListener {
     /// One with a certificate that was made for the tests.
-    static func made() throws -> TLSListener {
-        try TLSListener(TLSConfiguration(identities: [try identity.get()]))
+    static func made(ticketRotation: Interval = .seconds(60)) throws -> TLSListener {
+        var configuration = TLSConfiguration(identities: [try identity.get()])
+        configuration.ticketRotation = ticketRotation
+        return try TLSListener(configuration)
     }
 
     private static let identity = Result { try TLSConfiguration.Identity.selfSigned() }

@@ -2,7 +2,10 @@
 // SPDX-License-Identifier: Apache-2.0
 
 @testable import Apus
+import ApusProtocol
+import ApusSupervisor
 import ApusTLS
+import Logging
 import Testing
 
 @Suite struct TicketKeyTests {
@@ -45,5 +48,25 @@ import Testing
         let keys = try TicketKeys()
         keys.wipe()
         #expect(bytes(keys.current) == Array(repeating: Array(repeating: 0, count: 80), count: 2))
+    }
+
+    @Test func `server changes them as often as its most impatient listener wants`() throws {
+        var duties: [UInt64?] = []
+        for seconds: [UInt64] in [[], [60], [60, 20, 40]] {
+            let listeners = try seconds.map { try TLSListener.made(ticketRotation: .seconds($0)) }
+            let made = SupervisorDuties(
+                tls: listeners,
+                keys: try TicketKeys(),
+                logger: Logger(label: "test")
+            )
+            duties.append(made.periodic?.nanoseconds)
+        }
+        #expect(duties == [nil, 60_000_000_000, 20_000_000_000])
+    }
+
+    @Test func `key that is none for any time is refused`() {
+        #expect(throws: TLSSetupError.self) {
+            try TLSListener.made(ticketRotation: .seconds(0))
+        }
     }
 }
