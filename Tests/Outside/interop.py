@@ -4,7 +4,8 @@
 
 Each opens a connection, calls `opened`, sends the messages (str or bytes) one after the other, each
 after the answer to the one before, and closes with a code and a reason, or waits for the server to.
-It returns what came back, and the code and reason that ended the connection.
+It returns what came back, and the code and reason that ended the connection. With `compress` it
+offers permessage-deflate, and compresses whatever it sends.
 """
 
 import asyncio
@@ -30,10 +31,10 @@ def in_loop(client):
     """Runs an asynchronous client to its end."""
 
     @functools.wraps(client)
-    def talk(url, messages=(), close=None, opened=lambda: None):
+    def talk(url, messages=(), close=None, opened=lambda: None, **options):
         async def limited():
             async with asyncio.timeout(SECONDS):
-                return await client(url, messages, close, opened)
+                return await client(url, messages, close, opened, **options)
 
         return asyncio.run(limited())
 
@@ -41,9 +42,10 @@ def in_loop(client):
 
 
 @in_loop
-async def by_websockets(url, messages, close, opened):
+async def by_websockets(url, messages, close, opened, compress=False):
     received = []
-    connecting = websockets.asyncio.client.connect(url, max_size=None, compression=None)
+    compression = "deflate" if compress else None
+    connecting = websockets.asyncio.client.connect(url, max_size=None, compression=compression)
     async with connecting as connection:
         for message in messages:
             await connection.send(message)
@@ -58,12 +60,14 @@ async def by_websockets(url, messages, close, opened):
 
 
 @in_loop
-async def by_aiohttp(url, messages, close, opened):
+async def by_aiohttp(url, messages, close, opened, compress=False):
     received, reason = [], ""
+    options = {"max_msg_size": 0, "compress": 15 if compress else 0}
+    # Its own context it makes only once, whatever roots are meant later.
+    options["ssl"] = ssl.create_default_context()
     async with (
         aiohttp.ClientSession() as session,
-        # Its own context it makes only once, whatever roots are meant later.
-        session.ws_connect(url, max_msg_size=0, ssl=ssl.create_default_context()) as connection,
+        session.ws_connect(url, **options) as connection,
     ):
         for message in messages:
             if isinstance(message, str):
@@ -116,7 +120,16 @@ async def by_picows(url, messages, close, opened):
     return received, end
 
 
-def by_node_ws(url, messages=(), close=None, opened=lambda: None):
+def varied(*sizes):
+    """Of each size in bytes a text, which can be compressed, and a binary message, which cannot."""
+    messages = []
+    for size in sizes:
+        messages += ["x" * (size % 10) + "aé€🐦" * (size // 10), os.urandom(size)]
+    return messages
+
+
+def start_node_ws(script, task):
+    """A program over Debian's node-ws, with what it reads as JSON."""
     node = shutil.which("node")
     # Debian's own node looks there by itself.
     environment = {**os.environ, "NODE_PATH": "/usr/share/nodejs:/usr/lib/nodejs"}
@@ -124,18 +137,23 @@ def by_node_ws(url, messages=(), close=None, opened=lambda: None):
         [node, "-e", "require('ws')"], env=environment, capture_output=True, check=False
     ).returncode:
         pytest.skip("there is no ws for node: apt-get install node-ws")
-    task = {"url": url, "messages": [to_json(message) for message in messages], "close": close}
-    with subprocess.Popen(
-        [node, Path(__file__).with_name("node_ws_client.js")],
+    process = subprocess.Popen(
+        [node, Path(__file__).with_name(script)],
         env=environment,
         stdin=subprocess.PIPE,
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,
         text=True,
-    ) as process:
+    )
+    process.stdin.write(json.dumps(task))
+    process.stdin.close()
+    return process
+
+
+def by_node_ws(url, messages=(), close=None, opened=lambda: None, compress=False):
+    task = {"url": url, "messages": [to_json(message) for message in messages], "close": close}
+    with start_node_ws("node_ws_client.js", {**task, "compress": compress}) as process:
         try:
-            process.stdin.write(json.dumps(task))
-            process.stdin.close()
             if not close:
                 assert process.stderr.readline() == "waiting\n"
             opened()
@@ -157,3 +175,4 @@ def from_json(message):
 
 
 CLIENTS = [by_websockets, by_aiohttp, by_picows, by_node_ws]
+COMPRESSING_CLIENTS = [by_websockets, by_aiohttp, by_node_ws]

@@ -1,14 +1,15 @@
 // This source file is part of the Apus project
 // SPDX-License-Identifier: Apache-2.0
 //
-// A client by Debian's node-ws. Standard input: {url, messages, close}, where a message is
+// A client by Debian's node-ws. Standard input: {url, messages, close, compress}, where a message is
 // {text} or {binary: base64}, and close is [code, reason] or null to wait for the server's.
 // Standard output: {messages, close}: what came back, and how the connection ended.
 "use strict";
 const { WebSocket } = require("ws");
 
-const { url, messages, close } = JSON.parse(require("fs").readFileSync(0, "utf8"));
-const socket = new WebSocket(url, { maxPayload: 0, perMessageDeflate: false });
+const { url, messages, close, compress } = JSON.parse(require("fs").readFileSync(0, "utf8"));
+const perMessageDeflate = compress ? { threshold: 0 } : false;
+const socket = new WebSocket(url, { maxPayload: 0, perMessageDeflate });
 const received = [];
 
 function sendNext() {

@@ -165,7 +165,7 @@ def test_page_sees_the_server_go(page):
 # Echoes messages of these sizes; what came back, or what went wrong, is left in `window.result`.
 ECHO = """
 window.result = null;
-const socket = new WebSocket("ws://127.0.0.1:PORT/");
+const socket = new WebSocket("URL");
 const sent = [0, 10, 300, 1000, 1000, 1000, 70000].map((size) => "größe ".repeat(size / 6));
 const received = [];
 socket.onopen = () => sent.forEach((text) => socket.send(text));
@@ -182,10 +182,13 @@ socket.onclose = (event) => {
 
 @pytest.mark.seconds(120)
 @pytest.mark.parametrize("mode", ["shared", "dedicated"])
-def test_page_compresses(page, mode):
-    options = ["--compression", mode, "--compression-threshold", "1"]
+@pytest.mark.parametrize("tls", [(), ("--tls-self-signed",)], ids=["ws", "wss"])
+def test_page_compresses(page, mode, tls):
+    options = ["--compression", mode, "--compression-threshold", "1", *tls]
     with Server(*options, workers=1) as server:
-        page.evaluate(ECHO.replace("PORT", str(server.port)))
+        assert server.scheme == ("wss" if tls else "ws")
+        page.call("Security.setIgnoreCertificateErrors", ignore=True)
+        page.evaluate(ECHO.replace("URL", server.url))
         wait_until(lambda: page.evaluate("window.result"), 10, "nothing came back")
         is_same, _, extensions = page.evaluate("window.result")
         assert is_same

@@ -2,21 +2,17 @@
 # SPDX-License-Identifier: Apache-2.0
 """permessage-deflate, RFC 7692, as clients of other makers and adversaries meet it."""
 
-import asyncio
 import json
 import os
 import resource
-import shutil
-import subprocess
 import time
 import zlib
 
-import aiohttp
 import pytest
-import websockets.asyncio.client
 
 import apus
 import wire
+from interop import COMPRESSING_CLIENTS
 from wire import BINARY, CONTINUATION, TEXT, frame, request
 
 SERVER = ("--compression", "shared", "--workers", "1")
@@ -75,72 +71,13 @@ def sample(size):
 # ---- Clients of other makers ----
 
 
-async def talk_websockets(url, messages):
-    received = []
-    async with websockets.asyncio.client.connect(
-        url, max_size=None, compression="deflate"
-    ) as connection:
-        extensions = [str(extension) for extension in connection.protocol.extensions]
-        for message in messages:
-            await connection.send(message)
-            received.append(await connection.recv())
-    return received, extensions
-
-
-async def talk_aiohttp(url, messages):
-    received = []
-    async with aiohttp.ClientSession() as session:
-        async with session.ws_connect(url, compress=15, max_msg_size=0) as connection:
-            compress = connection.compress
-            for message in messages:
-                if isinstance(message, str):
-                    await connection.send_str(message)
-                else:
-                    await connection.send_bytes(message)
-                received.append((await connection.receive()).data)
-    return received, compress
-
-
-NODE = """
-const { WebSocket } = require("ws");
-const { url, messages } = JSON.parse(require("fs").readFileSync(0, "utf8"));
-const socket = new WebSocket(url, { maxPayload: 0, perMessageDeflate: { threshold: 0 } });
-const received = [];
-const next = () => received.length < messages.length
-  ? socket.send(messages[received.length]) : socket.close();
-socket.on("open", next);
-socket.on("message", (data) => { received.push(data.toString()); next(); });
-socket.on("close", () => process.stdout.write(
-  JSON.stringify([received, socket.extensions])));
-"""
-
-
-async def talk_ws(url, messages):
-    if not shutil.which("node"):
-        pytest.skip("node is not installed")
-    run = subprocess.run(
-        ["node", "-e", NODE],
-        # Debian's own node looks there by itself.
-        env={**os.environ, "NODE_PATH": "/usr/share/nodejs:/usr/lib/nodejs"},
-        input=json.dumps({"url": url, "messages": messages}),
-        capture_output=True,
-        text=True,
-        timeout=30,
-        check=False,
-    )
-    if "Cannot find module" in run.stderr:
-        pytest.skip("node-ws is not installed")
-    return json.loads(run.stdout)
-
-
 @pytest.mark.parametrize("mode", ["shared", "dedicated"])
-@pytest.mark.parametrize("talk", [talk_websockets, talk_aiohttp, talk_ws])
-def test_clients_of_other_makers_understand_it(mode, talk):
+@pytest.mark.parametrize("client", COMPRESSING_CLIENTS)
+def test_clients_of_other_makers_understand_it(mode, client):
     messages = [sample(size) for size in (0, 1, 255, 256, 5000, 1000, 1000, 100_000, 300)]
     with apus.Server("--compression", mode, workers=1) as server:
-        received, extensions = asyncio.run(talk(server.url, messages))
+        received, _ = client(server.url, messages, close=(1000, ""), compress=True)
         assert received == messages
-        assert extensions
         counters = server.counters()
         assert counters["messages_compressed"] == sum(len(m.encode()) >= 256 for m in messages)
         assert counters["bytes_inflated"] > 100_000

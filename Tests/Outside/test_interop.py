@@ -2,27 +2,22 @@
 # SPDX-License-Identifier: Apache-2.0
 """Clients of other makers talk to the echo app."""
 
-import os
 import signal
 
 import pytest
 
 import apus
-from interop import CLIENTS
+from interop import CLIENTS, varied
 
 SIZES = [0, 1, 125, 126, 65535, 65536, 1 << 20]
-
-
-def text(size):
-    """Text of so many bytes, with characters of one to four."""
-    return "x" * (size % 10) + "aé€🐦" * (size // 10)
 
 
 @pytest.mark.parametrize("client", CLIENTS)
 @pytest.mark.parametrize("size", SIZES)
 def test_client_gets_back_what_it_sent_and_closes(server, client, size):
-    messages = [text(size), os.urandom(size), text(size)]
-    assert len(messages[0].encode()) == size
+    messages = varied(size, size)
+    assert {len(message if isinstance(message, bytes) else message.encode())
+            for message in messages} == {size}
     received, (code, _) = client(server.url, messages, close=(4001, "that was all"))
     assert received == messages
     # The server repeats the code, as RFC 6455 §5.5.1 has it.

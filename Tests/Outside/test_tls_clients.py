@@ -9,7 +9,7 @@ import pytest
 
 import secure
 from certificates import Authority
-from interop import CLIENTS
+from interop import CLIENTS, COMPRESSING_CLIENTS, varied
 
 
 @pytest.fixture(scope="module")
@@ -42,6 +42,26 @@ def test_client_gets_back_what_it_sent_and_closes(server, trust, client, size):
     received, (code, _) = client(server.url, messages, close=(4001, "that was all"))
     assert received == messages
     assert code == 4001
+
+
+@pytest.mark.parametrize("client", COMPRESSING_CLIENTS)
+@pytest.mark.parametrize("mode", ["shared", "dedicated"])
+def test_client_compresses_what_is_encrypted(pair, trust, mode, client):
+    flags = ["--compression", mode, "--compression-threshold", "1"]
+    # What cannot be compressed becomes a little larger.
+    flags += ["--max-received-frame-size", "2MiB", "--max-received-message-size", "2MiB"]
+    messages = varied(0, 1, 125, 126, 65536, 1 << 20)
+    with secure.Server(*pair.flags, *flags, workers=1) as server:
+        received, (code, _) = client(
+            server.url, messages, close=(4001, "that was all"), compress=True
+        )
+        assert received == messages
+        assert code == 4001
+        counters = server.counters()
+        assert counters["tls_handshakes_completed"] == 1
+        assert counters["messages_compressed"] == sum(len(text) > 1 for text in messages[::2])
+        assert counters["bytes_inflated"] >= sum(map(len, messages[1:])) - 100
+        server.wait_idle()
 
 
 @pytest.mark.parametrize("client", CLIENTS)

@@ -6,13 +6,14 @@ import Glibc
 
 /// Runs all cases of an Autobahn fuzzing server: a client that sends back whatever comes.
 ///
-/// `swift run AutobahnClient URL AGENT`
+/// `swift run AutobahnClient URL AGENT [shared]`: it compresses with contexts, or, if told so, each
+/// message for itself.
 @main
 enum AutobahnClient {
     static func main() {
         let arguments = CommandLine.arguments
-        guard arguments.count == 3 else {
-            print("usage: \(arguments[0]) URL AGENT")
+        guard arguments.count == 3 || arguments.dropFirst(3) == ["shared"] else {
+            print("usage: \(arguments[0]) URL AGENT [shared]")
             exit(64)
         }
         // Messages of 16 MiB that the server takes its time to read.
@@ -20,7 +21,11 @@ enum AutobahnClient {
         configuration.maxSendQueue = 64 << 20
         do {
             let count = try WorkerActor.run(configuration: configuration) {
-                try await runCases(of: arguments[1], as: arguments[2])
+                try await runCases(
+                    of: arguments[1],
+                    as: arguments[2],
+                    compressing: arguments.count == 3 ? .dedicated(windowBits: 15) : .shared
+                )
             }
             print("ran \(count) cases")
         } catch {
@@ -30,12 +35,16 @@ enum AutobahnClient {
     }
 
     @WorkerActor
-    private static func runCases(of server: String, as agent: String) async throws -> Int {
+    private static func runCases(
+        of server: String,
+        as agent: String,
+        compressing compression: Compression
+    ) async throws -> Int {
         let client = WebSocketClient()
         client.configuration.maxReceivedFrameSize = 16 << 20
         client.configuration.maxReceivedMessageSize = 16 << 20
         client.configuration.maxFragments = 100_000
-        client.configuration.compression = .dedicated(windowBits: 15)
+        client.configuration.compression = compression
         client.configuration.compression.threshold = 1
 
         var count = 0
