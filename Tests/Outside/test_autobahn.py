@@ -73,24 +73,25 @@ def test_every_case_passes(suite, check):
 
 @pytest.fixture
 def compressed_sections(sections):
-    """Of the cases that compress, small messages and some larger ones, or all."""
+    """All cases that compress, or messages of 16 and 4096 bytes, and 8192 in fragments."""
     is_whole = "9.*" in sections
-    sections[:] = ["12.*", "13.*"] if is_whole else ["12.*.1", "12.*.5", "13.*.1", "13.*.5"]
+    sections[:] = ["12.*", "13.*"] if is_whole else ["12.*.1", "12.*.5", "13.*.5", "13.*.11"]
 
 
 @pytest.mark.autobahn
 @pytest.mark.seconds(1800)
 @pytest.mark.parametrize("mode", ["shared", "dedicated"])
 def test_every_case_that_compresses_passes(suite, compressed_sections, check, mode):
-    with Server(*LIMITS, "--compression", mode) as server:
+    with Server(*LIMITS, "--compression", mode, "--compression-threshold", "1") as server:
         check("run-server-cases", before=[server.url])
 
 
 @pytest.mark.autobahn
 @pytest.mark.seconds(1800)
-def test_every_case_that_compresses_passes_with_a_client(suite, compressed_sections, check):
+@pytest.mark.parametrize("mode", [[], ["shared"]], ids=["dedicated", "shared"])
+def test_every_case_that_compresses_passes_with_a_client(suite, compressed_sections, check, mode):
     client = examples.binary("AutobahnClient")
-    check("run-client-cases", behind=["--", client, "{url}", "{agent}"])
+    check("run-client-cases", behind=["--", client, "{url}", "{agent}", *mode])
 
 
 @pytest.mark.autobahn
