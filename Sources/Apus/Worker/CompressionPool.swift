@@ -21,7 +21,7 @@ final class CompressionPool {
     private var freeDeflaters: [Deflater.Settings: [Deflater]] = [:]
     private var freeInflaters: [Inflater] = []
 
-    /// How many connections have messages that refer to those before them.
+    /// How many connections have messages that refer to those before them, or have offered that.
     var contextCount = 0
     /// How many connections of servers may compress.
     var connectionCount = 0

@@ -25,6 +25,8 @@ final class ConnectAttempt {
     let tls: TLSContext?
     /// Whom the server's certificate has to be for.
     let host: String
+    /// Whether the server may agree on contexts: until the outcome is known they count as there.
+    var offersContexts = false
     /// Whether it is to fail with the next wait.
     var isAbandoned = false
 

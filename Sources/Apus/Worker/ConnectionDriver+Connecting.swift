@@ -68,6 +68,10 @@ extension ConnectionDriver: WebSocketDialer where Ring: ~Copyable {
             )
         }
         connection.attempt = attempt
+        if preferences?.takesOver == true {
+            attempt.offersContexts = true
+            compression.contextCount += 1
+        }
         connection.pauses = .connecting
         client.attempts.append(connection)
         deadlines.set(deadline, slot: Int(connection.slot))
@@ -273,6 +277,7 @@ extension ConnectionDriver where Ring: ~Copyable {
     }
 
     private func end(_ attempt: ConnectAttempt, on connection: Connection) {
+        if attempt.offersContexts { compression.contextCount -= 1 }
         attempt.handshake = nil
         attempt.tunnel = nil
         attempt.client.attempts.removeAll { $0 === connection }

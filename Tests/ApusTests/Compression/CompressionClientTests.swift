@@ -4,6 +4,7 @@
 @testable import Apus
 import ApusCodec
 import ApusTestSupport
+import Glibc
 import Testing
 
 @Suite(.rfc7692("5.1")) struct `Compression on a client` {
@@ -33,6 +34,42 @@ import Testing
             try world.world.run { !server.frames.isEmpty }
             #expect(server.complaint == nil)
             #expect(server.messages == [sampleText(1000)])
+        }
+    }
+
+    @Test func `has no more contexts offered than there may be`() throws {
+        try inWorker {
+            let test = ClientWorld { $0.compression = .dedicated(contextsMax: 2) }
+            let pool = test.world.driver.compression
+            test.answers[82] = .refusal(ECONNREFUSED)
+            test.prepare = { server in
+                server.answersRequest = server.port != 83
+                // One has what it was offered, and the others do without.
+                if server.port == 81 {
+                    server.extensions = "permessage-deflate; server_max_window_bits=12"
+                }
+            }
+            func offersContexts(_ server: VirtualServer) -> Bool {
+                server.field("Sec-WebSocket-Extensions")?.contains("no_context") == false
+            }
+            // All at once, before anybody has answered.
+            for port in [80, 83, 80] { try test.client.connect("ws://10.0.0.1:\(port)/") }
+            #expect(pool.contextCount == 2)
+            try test.world.run { test.servers.filter { $0.request != nil }.count == 3 }
+            #expect(test.servers.map(offersContexts) == [true, true, false])
+            try test.world.run { test.connections.count == 2 }
+            #expect(pool.contextCount == 1)
+            // What was offered in vain can be offered again.
+            #expect(try test.fail("ws://10.0.0.1:82/") == .refused(errno: ECONNREFUSED))
+            let (connection, server) = try test.open("ws://10.0.0.1:81/")
+            #expect(offersContexts(server))
+            #expect(pool.contextCount == 2)
+            test.client.abort()
+            #expect(pool.contextCount == 1)
+            connection.drop()
+            #expect(pool.contextCount == 0)
+            for connection in test.connections { connection.drop() }
+            try test.expectIdle()
         }
     }
 
