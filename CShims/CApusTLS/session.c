@@ -42,7 +42,7 @@ apus_tls_session *apus_tls_session_server(apus_tls_context *context, apus_tls_wi
 }
 
 // Whom the server has to be, and what it is told about that: a name, but no address (RFC 6066 §3).
-static bool set_host(SSL *ssl, const char *host) {
+static bool set_host(SSL *ssl, const char *host, apus_tls_problem *problem) {
     X509_VERIFY_PARAM *parameters = SSL_get0_param(ssl);
     if (X509_VERIFY_PARAM_set1_ip_asc(parameters, host) == 1) {
         return true;
@@ -52,28 +52,37 @@ static bool set_host(SSL *ssl, const char *host) {
     char name[TLSEXT_MAXLEN_host_name + 1];
     size_t length = apus_tls_name_length(host);
     if (length == 0 || length >= sizeof name) {
+        apus_tls_problem_say(problem, "no certificate can be for \"%.100s\"", host);
         return false;
     }
     memcpy(name, host, length);
     name[length] = 0;
-    return X509_VERIFY_PARAM_set1_host(parameters, name, length) == 1 &&
-           SSL_set_tlsext_host_name(ssl, name) == 1;
+    if (X509_VERIFY_PARAM_set1_host(parameters, name, length) == 1 &&
+        SSL_set_tlsext_host_name(ssl, name) == 1) {
+        return true;
+    }
+    apus_tls_problem_openssl(problem, "OpenSSL refuses the host \"%.100s\"", name);
+    return false;
 }
 
 apus_tls_session *apus_tls_session_client(apus_tls_context *context, const char *host,
-                                          apus_tls_wire *wire) {
+                                          apus_tls_wire *wire, apus_tls_problem *problem) {
     apus_tls_session *session = make(context, wire);
     if (session == NULL) {
+        apus_tls_problem_say(problem, "there is no memory for TLS");
         return NULL;
     }
     ERR_clear_error();
-    size_t output_count = wire->output_count;
     SSL_set_connect_state(session->ssl);
-    if (!set_host(session->ssl, host) ||
-        SSL_get_error(session->ssl, SSL_do_handshake(session->ssl)) != SSL_ERROR_WANT_READ) {
+    if (!set_host(session->ssl, host, problem)) {
+        apus_tls_session_destroy(session);
+        return NULL;
+    }
+    size_t output_count = wire->output_count;
+    if (SSL_get_error(session->ssl, SSL_do_handshake(session->ssl)) != SSL_ERROR_WANT_READ) {
         wire->output_count = output_count;
         apus_tls_session_destroy(session);
-        ERR_clear_error();
+        apus_tls_problem_openssl(problem, "OpenSSL cannot begin");
         return NULL;
     }
     return session;

@@ -37,16 +37,16 @@ package final class TLSSession {
 
     /// For a connection to a host, a name or an address, whose certificate has to be for it.
     ///
-    /// Its first words are in the wire's output; nil where there is no memory, or no such host can
-    /// be: `apus_tls_session_client`.
+    /// Its first words are in the wire's output. Throws where no such host can be, or there is no
+    /// memory: `apus_tls_session_client`.
     package static func client(
         _ context: TLSContext,
         host: String,
         on wire: TLSWire
-    ) -> TLSSession? {
-        guard let made = unsafe apus_tls_session_client(context.pointer, host, wire.pointer) else {
-            return nil
-        }
+    ) throws(TLSSetupError) -> TLSSession {
+        var problem = apus_tls_problem()
+        let made = unsafe apus_tls_session_client(context.pointer, host, wire.pointer, &problem)
+        guard let made = unsafe made else { throw TLSSetupError(problem) }
         return unsafe TLSSession(made, context, wire)
     }
 

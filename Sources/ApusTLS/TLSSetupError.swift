@@ -3,7 +3,7 @@
 
 import CApusTLS
 
-/// Why a certificate, or what sessions have in common, cannot be set up: one sentence.
+/// Why a certificate, what sessions have in common, or a session cannot be set up: one sentence.
 package struct TLSSetupError: Error, Hashable, CustomStringConvertible {
     package let description: String
 

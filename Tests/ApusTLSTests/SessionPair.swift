@@ -18,7 +18,7 @@ final class Endpoint {
     }
 
     init(client context: TLSContext, host: String = "localhost") throws {
-        session = try #require(TLSSession.client(context, host: host, on: wire))
+        session = try TLSSession.client(context, host: host, on: wire)
     }
 
     /// Takes what it has to say.

@@ -69,6 +69,16 @@ import Testing
         #expect(unsafe Array(pair.server.wire.plaintext) == [9, 2, 3])
     }
 
+    @Test(arguments: [".", String(repeating: "a", count: 256)])
+    func `client of a host that cannot be is told so`(host: String) throws {
+        let context = try TLSContext.client(trust: .anyone)
+        let wire = TLSWire()
+        #expect(throws: TLSSetupError("no certificate can be for \"\(host.prefix(100))\"")) {
+            try TLSSession.client(context, host: host, on: wire)
+        }
+        #expect(unsafe wire.output.isEmpty)
+    }
+
     // MARK: The end
 
     @Test func `close_notify is told to the peer, once, behind what was sent`() throws {

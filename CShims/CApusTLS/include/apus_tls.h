@@ -176,10 +176,12 @@ apus_tls_session *APUS_NULLABLE apus_tls_session_server(apus_tls_context *contex
 
 /*
  * For a connection to `host`, a name or an address, which the server's certificate has to be for;
- * the client's first flight is in the wire's output. NULL: no memory, or no such host can be.
+ * the client's first flight is in the wire's output. NULL: *problem says why: there is no memory, or
+ * no such host can be.
  */
 apus_tls_session *APUS_NULLABLE apus_tls_session_client(apus_tls_context *context, const char *host,
-                                                        apus_tls_wire *wire);
+                                                        apus_tls_wire *wire,
+                                                        apus_tls_problem *problem);
 
 void apus_tls_session_destroy(apus_tls_session *session);
 

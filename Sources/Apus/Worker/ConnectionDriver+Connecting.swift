@@ -171,11 +171,12 @@ extension ConnectionDriver where Ring: ~Copyable {
             appendBytes(attempt.firstRequest, on: connection)
             return
         }
-        guard let tls = TLSSession.client(context, host: attempt.host, on: wire) else {
-            fail(connection, .tlsFailed("no certificate can be for \(attempt.host)"))
+        do {
+            connection.tls = try TLSSession.client(context, host: attempt.host, on: wire)
+        } catch {
+            fail(connection, .tlsFailed("\(error)"))
             return
         }
-        connection.tls = tls
         takeOutput(of: connection)
     }
 

@@ -38,11 +38,13 @@ extension LoadEngine {
     mutating func beginTLS(on connection: ConnectionReference) {
         guard let tls else { preconditionFailure("no TLS") }
         connection.state.stage = .securing
-        guard let session = TLSSession.client(tls.context, host: url.host, on: tls.wire) else {
-            fail(connection, "memory")
+        do {
+            let session = try TLSSession.client(tls.context, host: url.host, on: tls.wire)
+            connection.state.secure = SecureTransport(session)
+        } catch {
+            fail(connection, "\(error)")
             return
         }
-        connection.state.secure = SecureTransport(session)
         sendRecords(of: connection)
     }
 

@@ -24,7 +24,7 @@ final class VirtualTLS {
     }
 
     static func client(host: String = "localhost") -> VirtualTLS {
-        VirtualTLS { TLSSession.client(try clientContext.get(), host: host, on: $0) }
+        VirtualTLS { try TLSSession.client(try clientContext.get(), host: host, on: $0) }
     }
 
     static func server() -> VirtualTLS {
