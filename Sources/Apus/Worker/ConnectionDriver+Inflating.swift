@@ -262,9 +262,8 @@ extension ConnectionDriver where Ring: ~Copyable {
     ) {
         guard byteCount > message.output.capacity else { return }
         let limit = Int(clamping: webSocket.context.configuration.messageByteCountMax)
-        let capacity =
-            byteCount <= 65_536 ? 65_536 : min(limit, max(1 << 22, 2 * message.output.capacity))
-        message.output.reserve(max(byteCount, capacity), from: &messageBuffers.value)
+        let capacity = message.output.isEmpty ? 1 << 20 : max(1 << 22, 2 * message.output.capacity)
+        message.output.reserve(max(byteCount, min(limit, capacity)), from: &messageBuffers.value)
     }
 
     /// Keeps what the peer's next message may refer to.
