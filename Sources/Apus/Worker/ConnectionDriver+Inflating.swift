@@ -157,7 +157,6 @@ extension ConnectionDriver where Ring: ~Copyable {
         _ webSocket: WebSocketConnection,
         _ connection: Connection
     ) {
-        counters.wireBytesInflated += bytes.count
         let memory = unsafe messageBuffers.value.take(chunkByteCount)
         let chunk = unsafe UnsafeMutableRawBufferPointer(rebasing: memory[..<chunkByteCount])
         let defect = unsafe inflater.inflate(bytes, isLast: isLast, by: chunk) { part, isLast in
@@ -165,6 +164,7 @@ extension ConnectionDriver where Ring: ~Copyable {
             return unsafe inflated(part, isLast: isLast, of: message, webSocket, connection)
         }
         unsafe messageBuffers.value.give(memory)
+        counters.wireBytesInflated += bytes.count - (inflater.restByteCount ?? 0)
         guard let defect else { return }
         counters.inflationsRefused += 1
         switch defect {

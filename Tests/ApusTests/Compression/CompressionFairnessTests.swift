@@ -49,12 +49,10 @@ import Testing
             let neighbour = try world.open()
             let attacker = try DeflatingPeer(world)
             let numbers = (0..<50).map { UInt8($0) }
-            let attack = numbers.flatMap {
-                DeflatingPeer.frames(
-                    2,
-                    attacker.compressed([UInt8](repeating: $0, count: Self.limit))
-                )
+            let messages = numbers.map {
+                attacker.compressed([UInt8](repeating: $0, count: Self.limit))
             }
+            let attack = messages.flatMap { DeflatingPeer.frames(2, $0) }
             // All of it comes with one receive, and the peer's end behind it.
             #expect(attack.count < 65_536)
             attacker.peer.write(attack)
@@ -86,6 +84,9 @@ import Testing
             world.expectIdle()
             #expect(world.compressionGauges == [0, 0, 0])
             #expect(world.driver.compression.paused.isEmpty)
+            // What is given to the inflater again, since nobody wanted more, is counted once.
+            let wireByteCount = messages.reduce(0) { $0 + $1.count }
+            #expect(world.driver.counters.wireBytesInflated == wireByteCount)
         }
     }
 }
