@@ -5,6 +5,7 @@
 import json
 import os
 import resource
+import signal
 import time
 import zlib
 
@@ -230,6 +231,29 @@ def test_a_bomb_does_no_harm(fragments, note):
             neighbour.echo(b"x" * 1000)
             assert grown <= LIMIT + (64 << 10)
             assert server.counters()["inflations_refused"] == 1
+
+
+def test_bombs_that_come_at_once_take_turns():
+    count = 100
+    data = deflate(bytes(2 * LIMIT))
+    with apus.Server("--compression", "shared", workers=1) as server:
+        (pid,) = server.workers()
+        peers = [DeflatingPeer(server.port) for _ in range(count)]
+        with server.connect() as neighbour:
+            # All of them are there when it wakes up.
+            os.kill(pid, signal.SIGSTOP)
+            try:
+                for peer in peers:
+                    peer.send_compressed(data)
+                neighbour.send(frame(BINARY, b"x" * 1000))
+            finally:
+                os.kill(pid, signal.SIGCONT)
+            assert neighbour.read_frame() == (BINARY, b"x" * 1000)
+        for peer in peers:
+            assert peer.read_close(10).code == 1009
+        counters = server.counters()
+        assert counters["inflations_refused"] == count
+        assert LIMIT <= counters["bytes_inflated_in_turn_max"] < 2 * LIMIT
 
 
 def test_open_messages_hold_no_more_inflaters_than_there_are(note):

@@ -29,10 +29,10 @@ final class CompressionPool {
     private(set) var lentDeflaterCount = 0
     /// How many inflaters are with messages that have come in part.
     private(set) var streamingCount = 0
-    /// By slot: how much was inflated in this turn.
-    var inflatedByteCounts: [UInt32: Int] = [:]
-    /// Those for which that was enough.
-    var paused: [Connection] = []
+    /// How much was inflated in this turn.
+    var inflatedByteCount = 0
+    /// Those that go on in a later one, in this order.
+    var waiting: [Connection] = []
 
     /// One that remembers nothing, to be used at once.
     func deflater(_ settings: Deflater.Settings) -> Deflater {

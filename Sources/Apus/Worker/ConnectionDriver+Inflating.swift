@@ -18,7 +18,7 @@ extension ConnectionDriver where Ring: ~Copyable {
     /// So much of a message is kept before it gets an inflater.
     private var keptByteCountMax: Int { 16_384 }
 
-    /// So much is inflated for a connection in a turn, and the rest of the message that reaches it.
+    /// So much is inflated in a turn, for all connections, and the rest of the message that reaches it.
     ///
     /// That takes about a millisecond; what a receive brings could be inflated to a thousand times
     /// as much as it has.
@@ -226,7 +226,9 @@ extension ConnectionDriver where Ring: ~Copyable {
         return false
     }
 
-    /// Counts what is inflated: from so much in a turn on the connection waits for the next one.
+    // MARK: One after the other
+
+    /// Counts what is inflated: once it is enough for a turn, the connection waits for the next one.
     ///
     /// What is put together goes through to its message's end, which the message limit bounds.
     private func spend(
@@ -234,24 +236,42 @@ extension ConnectionDriver where Ring: ~Copyable {
         for webSocket: WebSocketConnection,
         on connection: Connection
     ) {
-        compression.inflatedByteCounts[connection.slot, default: 0] += byteCount
-        guard compression.inflatedByteCounts[connection.slot, default: 0] >= inflatedByteCountMax,
-            !connection.pauses.contains(.inflation)
-        else { return }
-        pause(webSocket, for: .inflation)
-        compression.paused.append(connection)
+        compression.inflatedByteCount += byteCount
+        counters.bytesInflatedInTurnMax = max(
+            counters.bytesInflatedInTurnMax,
+            compression.inflatedByteCount
+        )
+        if hasInflatedEnough { waitToInflate(webSocket, connection) }
     }
 
-    /// After the flush: those that have waited go on, once others were served that the wait brings
-    /// something for.
+    private var hasInflatedEnough: Bool { compression.inflatedByteCount >= inflatedByteCountMax }
+
+    /// Whether a connection, since its messages may be compressed, is not to be read in this turn.
+    func waitsToInflate(_ webSocket: WebSocketConnection, _ connection: Connection) -> Bool {
+        guard hasInflatedEnough, webSocket.machine.value.deflate != nil else { return false }
+        waitToInflate(webSocket, connection)
+        // Not where it closes, for then nothing is inflated any more.
+        return connection.pauses.contains(.inflation)
+    }
+
+    private func waitToInflate(_ webSocket: WebSocketConnection, _ connection: Connection) {
+        guard !connection.pauses.contains(.inflation) else { return }
+        pause(webSocket, for: .inflation)
+        if connection.pauses.contains(.inflation) { compression.waiting.append(connection) }
+    }
+
+    /// A turn begins: those that have waited longest go on first, and as many as may.
     func resumeInflation() {
-        guard !compression.inflatedByteCounts.isEmpty else { return }
-        compression.inflatedByteCounts.removeAll(keepingCapacity: true)
-        for connection in compression.paused {
+        compression.inflatedByteCount = 0
+        guard !compression.waiting.isEmpty else { return }
+        var count = 0
+        while count < compression.waiting.count, !hasInflatedEnough {
+            let connection = compression.waiting[count]
+            count += 1
             connection.pauses.remove(.inflation)
-            resumed.append(connection)
+            readHeldFrames(on: connection)
         }
-        compression.paused.removeAll(keepingCapacity: true)
+        compression.waiting.removeFirst(count)
     }
 
     /// Room in few steps: what is not written to takes no memory, but what is copied does, twice.

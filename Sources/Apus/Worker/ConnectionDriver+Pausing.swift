@@ -75,7 +75,7 @@ extension ConnectionDriver where Ring: ~Copyable {
     /// Reads what was held, until there is nothing more or it is to wait again.
     func readHeldFrames(on connection: Connection) {
         guard connection.pauses.isDisjoint(with: .holding), let held = connection.held,
-            let webSocket = connection.webSocket
+            let webSocket = connection.webSocket, !waitsToInflate(webSocket, connection)
         else { return }
         swap(&batch.value, &held.batch)
         batch.value.release()

@@ -88,7 +88,9 @@ extension ConnectionDriver where Ring: ~Copyable {
         on connection: Connection
     ) {
         guard let webSocket = connection.webSocket else { return }
-        guard connection.pauses.isDisjoint(with: [.application, .reader, .broadcast, .held]) else {
+        guard connection.pauses.isDisjoint(with: [.application, .reader, .broadcast, .held]),
+            !waitsToInflate(webSocket, connection)
+        else {
             unsafe hold(bytes, from: start, on: connection)
             return
         }

@@ -141,17 +141,17 @@ final class ConnectionDriver<Ring: RingVerbs & ~Copyable> {
         if drain?.hasBegun == false { beginDrain() }
         connectDialed()
         takeBroadcasts()
+        resumeInflation()
         flushAll()
         passBroadcasts()
         armAccepts()
         receiveAgain()
-        resumeInflation()
     }
 
     /// How long the wait may take; nil for as long as nothing happens.
     var waitNanosecondsMax: UInt64? {
         // What a handler dialed while output was flushed, and what waited for others.
-        guard dialing.isEmpty, resumed.isEmpty else { return 0 }
+        guard dialing.isEmpty, resumed.isEmpty, compression.waiting.isEmpty else { return 0 }
         var next = deadlines.next
         for other in [acceptPausedUntil, drain?.deadline, broadcastDeadline] {
             if let other, next.map({ other < $0 }) ?? true { next = other }

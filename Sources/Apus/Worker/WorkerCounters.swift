@@ -52,6 +52,8 @@ struct WorkerCounters {
     /// What was inflated, before and after.
     var wireBytesInflated = 0
     var bytesInflated = 0
+    /// The most that was inflated in one turn.
+    var bytesInflatedInTurnMax = 0
     /// Compressed messages that were corrupt or too large.
     var inflationsRefused = 0
     var broadcastsSent = 0
@@ -114,6 +116,7 @@ extension ConnectionDriver where Ring: ~Copyable {
             ("wire_bytes_compressed", counters.wireBytesCompressed),
             ("wire_bytes_inflated", counters.wireBytesInflated),
             ("bytes_inflated", counters.bytesInflated),
+            ("bytes_inflated_in_turn_max", counters.bytesInflatedInTurnMax),
             ("inflations_refused", counters.inflationsRefused),
             ("broadcasts_sent", counters.broadcastsSent),
             ("broadcasts_received", counters.broadcastsReceived),

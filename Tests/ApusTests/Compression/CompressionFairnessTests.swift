@@ -83,10 +83,70 @@ import Testing
             try world.drain()
             world.expectIdle()
             #expect(world.compressionGauges == [0, 0, 0])
-            #expect(world.driver.compression.paused.isEmpty)
+            #expect(world.driver.compression.waiting.isEmpty)
             // What is given to the inflater again, since nobody wanted more, is counted once.
             let wireByteCount = messages.reduce(0) { $0 + $1.count }
             #expect(world.driver.counters.wireBytesInflated == wireByteCount)
+        }
+    }
+
+    @Test(arguments: [true, false])
+    func `peers together have no more inflated in a turn than one`(assembles: Bool) throws {
+        try inWorker {
+            let world = World {
+                $0.compression = .shared
+                $0.assembleFragments = assembles
+            }
+            // Whose messages have come to their end, in order.
+            var ended: [UInt8] = []
+            world.server.onRequest { request in
+                let connection = try request.accept()
+                var number: UInt8 = 0
+                connection.onMessage { [unowned connection] message in
+                    guard message.byteCount == Self.limit else {
+                        connection.send(message)
+                        return
+                    }
+                    ended.append(message.withBytes { $0[0] })
+                }
+                connection.onFrame { [unowned connection] part in
+                    if part.isFirst, part.byteCount < 100 {
+                        connection.sendBytes(part.bytes)
+                        return
+                    }
+                    if let first = part.bytes.first { number = first }
+                    if part.isLast { ended.append(number) }
+                }
+            }
+            let neighbour = try world.open()
+            let attackers = try (0..<20).map { _ in try DeflatingPeer(world) }
+            // The first comes with three messages, and may not keep the others waiting for those.
+            let counts = attackers.indices.map { $0 == 0 ? 3 : 1 }
+            for (number, attacker) in attackers.enumerated() {
+                let message = [UInt8](repeating: UInt8(number), count: Self.limit)
+                for _ in 0..<counts[number] { attacker.send(2, message) }
+            }
+            let late = try DeflatingPeer(world)
+            late.send(2, [42])
+            var turnCount = 0
+            while ended.count < 22 || late.messages.isEmpty {
+                let byteCount = world.driver.counters.bytesInflated
+                let echoCount = neighbour.messages.count
+                neighbour.sendText("\(turnCount)")
+                try world.turn()
+                let inflated = world.driver.counters.bytesInflated - byteCount
+                #expect(inflated < 2 * Self.limit)
+                if turnCount > 2 { #expect(neighbour.messages.count > echoCount) }
+                turnCount += 1
+                try #require(turnCount < 1000)
+            }
+            // Only it was there before anybody waited.
+            #expect(Set(ended.prefix(21)).count == 20, "\(ended)")
+            #expect(late.messages == [[42]])
+            #expect(world.driver.counters.bytesInflatedInTurnMax < 2 * Self.limit)
+            #expect(world.driver.compression.waiting.isEmpty)
+            try world.drain()
+            world.expectIdle()
         }
     }
 }
