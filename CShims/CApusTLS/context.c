@@ -242,13 +242,17 @@ void apus_tls_context_destroy(apus_tls_context *context) {
     free(context);
 }
 
-void apus_tls_context_set_ticket_keys(apus_tls_context *context, const apus_tls_ticket_key *keys,
-                                      size_t count) {
-    if (count > APUS_TLS_TICKET_KEY_COUNT_MAX) {
-        count = APUS_TLS_TICKET_KEY_COUNT_MAX;
-    }
-    memcpy(context->ticket_keys, keys, count * sizeof *keys);
-    context->ticket_key_count = count;
+void apus_tls_context_set_ticket_keys(apus_tls_context *context, const apus_tls_ticket_key *current,
+                                      const apus_tls_ticket_key *previous) {
+    context->ticket_keys[0] = *current;
+    context->ticket_keys[1] = *previous;
+    context->has_ticket_keys = true;
     // Tickets are those of the context that a session began with.
-    SSL_CTX_set_tlsext_ticket_key_evp_cb(context->contexts[0], count > 0 ? apus_tls_ticket : NULL);
+    SSL_CTX_set_tlsext_ticket_key_evp_cb(context->contexts[0], apus_tls_ticket);
+}
+
+void apus_tls_context_copy_ticket_keys(apus_tls_context *context, const apus_tls_context *other) {
+    if (other->has_ticket_keys) {
+        apus_tls_context_set_ticket_keys(context, &other->ticket_keys[0], &other->ticket_keys[1]);
+    }
 }

@@ -21,8 +21,8 @@ struct apus_tls_identity {
 struct apus_tls_context {
     SSL_CTX **contexts; // one for each identity; sessions begin with the first
     size_t count;
-    apus_tls_ticket_key ticket_keys[APUS_TLS_TICKET_KEY_COUNT_MAX];
-    size_t ticket_key_count;
+    apus_tls_ticket_key ticket_keys[2]; // the current one, and the one before
+    bool has_ticket_keys;
     bool is_client;
 };
 

@@ -32,7 +32,7 @@ int apus_tls_ticket(SSL *ssl, unsigned char *name, unsigned char *iv, EVP_CIPHER
             set_mac_key(mac, key);
         return is_ready ? 1 : -1;
     }
-    for (size_t index = 0; index < context->ticket_key_count; index++) {
+    for (size_t index = 0; index < 2; index++) {
         apus_tls_ticket_key *key = &context->ticket_keys[index];
         if (memcmp(name, key->name, sizeof key->name) != 0) {
             continue;

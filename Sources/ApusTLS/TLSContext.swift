@@ -84,25 +84,32 @@ package final class TLSContext: @unchecked Sendable {
         return unsafe TLSContext(made)
     }
 
-    /// The first key is for new tickets, those of the others are taken and renewed; at most four.
+    /// How many bytes a key of tickets is made of, all of them random.
+    package static let ticketKeyByteCount = MemoryLayout<apus_tls_ticket_key>.size
+
+    /// Copies keys: the current one is for new tickets, those of the one before are taken, and renewed.
     ///
-    /// Without a call it has a key of its own: `apus_tls_context_set_ticket_keys`.
-    package func setTicketKeys(_ keys: [TLSTicketKey]) {
-        var keys = keys.map(\.key)
-        unsafe apus_tls_context_set_ticket_keys(pointer, &keys, keys.count)
+    /// Without a call it has a key of its own. The copies are overwritten by the next ones, and when
+    /// the context ends: `apus_tls_context_set_ticket_keys`.
+    package func setTicketKeys(
+        current: UnsafeRawBufferPointer,
+        previous: UnsafeRawBufferPointer
+    ) {
+        precondition(
+            current.count == Self.ticketKeyByteCount && previous.count == current.count,
+            "\(current.count) and \(previous.count) bytes for ticket keys"
+        )
+        guard let current = current.baseAddress, let previous = previous.baseAddress else { return }
+        unsafe apus_tls_context_set_ticket_keys(
+            pointer,
+            current.assumingMemoryBound(to: apus_tls_ticket_key.self),
+            previous.assumingMemoryBound(to: apus_tls_ticket_key.self)
+        )
     }
-}
 
-/// What tickets are encrypted and authenticated with.
-package struct TLSTicketKey: Sendable {
-    /// How many bytes one is made of, all of them random.
-    package static let byteCount = MemoryLayout<apus_tls_ticket_key>.size
-
-    let key: apus_tls_ticket_key
-
-    /// Copies ``byteCount`` bytes.
-    package init(_ bytes: UnsafeRawBufferPointer) {
-        precondition(bytes.count == Self.byteCount, "\(bytes.count) bytes for a ticket key")
-        key = unsafe bytes.loadUnaligned(as: apus_tls_ticket_key.self)
+    /// The same with the keys of another one, if it was given any:
+    /// `apus_tls_context_copy_ticket_keys`.
+    package func copyTicketKeys(of other: TLSContext) {
+        unsafe apus_tls_context_copy_ticket_keys(pointer, other.pointer)
     }
 }

@@ -57,10 +57,9 @@ private final class ResumingClient {
 }
 
 @Suite struct `Resumption between listeners` {
-    private static let keys: [TLSTicketKey] = {
-        let bytes = (0..<TLSTicketKey.byteCount).map { UInt8(truncatingIfNeeded: $0) }
-        return [unsafe bytes.withUnsafeBytes { unsafe TLSTicketKey($0) }]
-    }()
+    private static let key = (0..<TLSContext.ticketKeyByteCount).map {
+        UInt8(truncatingIfNeeded: $0)
+    }
 
     private static func context(
         _ clientCertificates: TLSContext.ClientCertificates,
@@ -71,7 +70,7 @@ private final class ResumingClient {
             clientCertificates: clientCertificates,
             listener: listener
         )
-        context.setTicketKeys(keys)
+        unsafe key.withUnsafeBytes { unsafe context.setTicketKeys(current: $0, previous: $0) }
         return context
     }
 

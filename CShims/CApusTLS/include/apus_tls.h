@@ -141,14 +141,16 @@ typedef struct apus_tls_ticket_key {
     uint8_t mac_key[32];
 } apus_tls_ticket_key;
 
-enum { APUS_TLS_TICKET_KEY_COUNT_MAX = 4 };
-
 /*
- * The first key is for new tickets; those of the others are taken, and renewed. Without a call the
- * context has a key of its own, as old as itself.
+ * Copies keys: the current one is for new tickets, and those of the one before are taken, and
+ * renewed. Without a call the context has a key of its own, as old as itself. What it has copied is
+ * overwritten by the next call, and by its end.
  */
-void apus_tls_context_set_ticket_keys(apus_tls_context *context, const apus_tls_ticket_key *keys,
-                                      size_t count);
+void apus_tls_context_set_ticket_keys(apus_tls_context *context, const apus_tls_ticket_key *current,
+                                      const apus_tls_ticket_key *previous);
+
+/* The same with the keys of another context, if it was given any. */
+void apus_tls_context_copy_ticket_keys(apus_tls_context *context, const apus_tls_context *other);
 
 /* ---- Memory that the sessions of one thread take turns in: wire.c ---- */
 
@@ -176,8 +178,8 @@ apus_tls_session *APUS_NULLABLE apus_tls_session_server(apus_tls_context *contex
 
 /*
  * For a connection to `host`, a name or an address, which the server's certificate has to be for;
- * the client's first flight is in the wire's output. NULL: *problem says why: there is no memory, or
- * no such host can be.
+ * the client's first flight is in the wire's output. NULL: *problem says why: there is no memory,
+ * or no such host can be.
  */
 apus_tls_session *APUS_NULLABLE apus_tls_session_client(apus_tls_context *context, const char *host,
                                                         apus_tls_wire *wire,

@@ -52,7 +52,7 @@ final class TicketKeys: @unchecked Sendable {
     @discardableResult
     func rotate() -> Int32 {
         let next = number + 1
-        let result = unsafe apus_random_fill(place(of: next), TLSTicketKey.byteCount)
+        let result = unsafe apus_random_fill(place(of: next), TLSContext.ticketKeyByteCount)
         if result >= 0 { number = next }
         return result
     }
@@ -61,7 +61,7 @@ final class TicketKeys: @unchecked Sendable {
     func wipe() {
         unsafe apus_memory_wipe(
             memory + Self.keysOffset,
-            Int(Self.slotCount) * TLSTicketKey.byteCount
+            Int(Self.slotCount) * TLSContext.ticketKeyByteCount
         )
     }
 
@@ -71,18 +71,25 @@ final class TicketKeys: @unchecked Sendable {
         set { word { $0.store(newValue, ordering: .releasing) } }
     }
 
-    /// The current key and the one before.
-    var current: [TLSTicketKey] {
+    /// Lends the current key and the one before, where they lie: whoever needs them copies them to
+    /// memory that is cleared.
+    func withCurrent(
+        _ body: (_ current: UnsafeRawBufferPointer, _ previous: UnsafeRawBufferPointer) -> Void
+    ) {
         let number = number
-        return [number, number - 1].map { number in
-            unsafe TLSTicketKey(
-                UnsafeRawBufferPointer(start: place(of: number), count: TLSTicketKey.byteCount)
-            )
-        }
+        unsafe body(bytes(of: number), bytes(of: number - 1))
+    }
+
+    private func bytes(of number: UInt64) -> UnsafeRawBufferPointer {
+        unsafe UnsafeRawBufferPointer(
+            start: place(of: number),
+            count: TLSContext.ticketKeyByteCount
+        )
     }
 
     private func place(of number: UInt64) -> UnsafeMutableRawPointer {
-        unsafe memory + Self.keysOffset + Int(number % Self.slotCount) * TLSTicketKey.byteCount
+        let index = Int(number % Self.slotCount)
+        return unsafe memory + Self.keysOffset + index * TLSContext.ticketKeyByteCount
     }
 
     private func word<Result>(_ body: (borrowing Atomic<UInt64>) -> Result) -> Result {
@@ -101,10 +108,10 @@ struct TicketKeysSeen {
     }
 
     /// The keys if they have changed since the last call.
-    mutating func changed() -> [TLSTicketKey]? {
+    mutating func changed() -> TicketKeys? {
         let number = keys.number
         guard number != self.number else { return nil }
         self.number = number
-        return keys.current
+        return keys
     }
 }

@@ -45,7 +45,7 @@ extension ConnectionDriver where Ring: ~Copyable {
             refusePlainRequest(on: connection)
             return
         }
-        if let keys = newTicketKeys?() { setTicketKeys(keys) }
+        renewTicketKeys()
         guard let tls = TLSSession.server(listener.context, on: wire) else {
             drop(connection)
             return
@@ -287,7 +287,8 @@ extension ConnectionDriver where Ring: ~Copyable {
 
     // MARK: What changes while it serves
 
-    func setTicketKeys(_ keys: [TLSTicketKey]) {
+    private func renewTicketKeys() {
+        guard let keys = ticketKeys?.changed() else { return }
         for listener in listeners { listener.tls?.setTicketKeys(keys) }
     }
 

@@ -52,8 +52,8 @@ final class ConnectionDriver<Ring: RingVerbs & ~Copyable> {
     let sendScratch = SendScratch()
     /// What connections with TLS are sent, and what they brought, while it is under way.
     let wire = TLSWire()
-    /// The keys of tickets, where others than before are to be used; nil where it is the process's.
-    var newTicketKeys: (() -> [TLSTicketKey]?)?
+    /// The keys of tickets; nil where each listener has its own.
+    var ticketKeys: TicketKeysSeen?
     /// For nonces and masking keys; made in the worker, so that no two share their bytes.
     let randomBytes = RandomBytes()
     /// What the bytes that are being read hold; one is enough, since reading them is never nested.

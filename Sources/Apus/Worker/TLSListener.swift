@@ -13,7 +13,6 @@ final class TLSListener: Sendable {
     private struct State {
         var context: TLSContext
         var certificates: [TLSCertificate]
-        var ticketKeys: [TLSTicketKey] = []
     }
 
     private let configuration: TLSConfiguration
@@ -39,17 +38,16 @@ final class TLSListener: Sendable {
     func reload() throws(TLSSetupError) {
         let loaded = try Self.load(configuration, number)
         state.withLock { state in
-            let keys = state.ticketKeys
+            loaded.context.copyTicketKeys(of: state.context)
             state = loaded
-            state.ticketKeys = keys
-            if !keys.isEmpty { state.context.setTicketKeys(keys) }
         }
     }
 
-    func setTicketKeys(_ keys: [TLSTicketKey]) {
+    func setTicketKeys(_ keys: TicketKeys) {
         state.withLock { state in
-            state.ticketKeys = keys
-            state.context.setTicketKeys(keys)
+            unsafe keys.withCurrent {
+                unsafe state.context.setTicketKeys(current: $0, previous: $1)
+            }
         }
     }
 

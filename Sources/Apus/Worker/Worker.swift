@@ -68,10 +68,7 @@ struct Worker {
         )
         driver.endAll = { context.endAll() }
         driver.broadcasts.channel = channel
-        if let ticketKeys {
-            var seen = TicketKeysSeen(ticketKeys)
-            driver.newTicketKeys = { seen.changed() }
-        }
+        driver.ticketKeys = ticketKeys.map(TicketKeysSeen.init)
         WorkerActor.dialer = driver
         server.host = driver
         try start(with: driver)

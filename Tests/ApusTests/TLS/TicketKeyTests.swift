@@ -9,16 +9,18 @@ import Logging
 import Testing
 
 @Suite struct TicketKeyTests {
-    private func bytes(_ keys: [TLSTicketKey]) -> [[UInt8]] {
-        keys.map { key in unsafe withUnsafeBytes(of: key) { unsafe Array($0) } }
+    private func bytes(_ keys: TicketKeys) -> [[UInt8]] {
+        var bytes: [[UInt8]] = []
+        unsafe keys.withCurrent { bytes = unsafe [Array($0), Array($1)] }
+        return bytes
     }
 
     @Test func `current key comes first, and the one before opens tickets still`() throws {
         let keys = try TicketKeys()
-        var seen = [bytes(keys.current)]
+        var seen = [bytes(keys)]
         for _ in 0..<7 {
             keys.rotate()
-            seen.append(bytes(keys.current))
+            seen.append(bytes(keys))
         }
         for (before, after) in zip(seen, seen.dropFirst()) {
             #expect(before.count == 2 && after.count == 2)
@@ -33,12 +35,11 @@ import Testing
         let keys = try TicketKeys()
         var seen = [TicketKeysSeen(keys), TicketKeysSeen(keys)]
         for _ in 0..<3 {
-            let current = bytes(keys.current)
             for worker in seen.indices {
                 let taken = seen[worker].changed()
-                #expect(taken.map(bytes) == current)
+                #expect(taken === keys)
                 let again = seen[worker].changed()
-                #expect(again.map(bytes) == nil)
+                #expect(again == nil)
             }
             keys.rotate()
         }
@@ -47,7 +48,7 @@ import Testing
     @Test func `nothing is left of them once they are wiped`() throws {
         let keys = try TicketKeys()
         keys.wipe()
-        #expect(bytes(keys.current) == Array(repeating: Array(repeating: 0, count: 80), count: 2))
+        #expect(bytes(keys) == Array(repeating: Array(repeating: 0, count: 80), count: 2))
     }
 
     @Test func `server changes them as often as its most impatient listener wants`() throws {
