@@ -285,7 +285,7 @@ public final class WebSocketConnection {
         into batch: inout ReceivedBatch,
         at now: Instant
     ) {
-        if let extras, !extras.assembly.isEmpty {
+        if let extras, !extras.assembly.isEmpty, extras.contexts?.message?.inflater == nil {
             extras.assembly.withRoom { room in
                 machine.value.receive(
                     &bytes,

@@ -104,10 +104,8 @@ final class MessageContexts {
 @WorkerActor
 final class InflatingMessage {
     let kind: MessageKind
-    /// Nil while what comes is only kept.
+    /// Nil while what comes is only kept; then the connection's assembly is what has come out.
     var inflater: Inflater?
-    /// What has come out, where it is put together and has several parts.
-    var output = MessageAssembly()
     var text = UTF8Validator()
     var hasDelivered = false
     /// What has come and waits, since the connection pauses in the midst of it.

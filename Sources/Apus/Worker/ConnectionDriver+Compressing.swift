@@ -48,7 +48,6 @@ extension ConnectionDriver where Ring: ~Copyable {
         // Where it is being inflated right now, that gives back the rest.
         guard let inflater = message.inflater else { return }
         message.inflater = nil
-        message.output.removeAll(to: &messageBuffers.value)
         compression.giveStreaming(inflater)
     }
 

@@ -26,15 +26,10 @@ extension ConnectionDriver where Ring: ~Copyable {
 
     func inflate(
         _ part: MessagePart,
-        of bytes: UnsafeMutableRawBufferPointer,
+        _ received: UnsafeRawBufferPointer,
         for webSocket: WebSocketConnection,
         on connection: Connection
     ) {
-        // What lies in the target is behind the message's beginning already.
-        let isReceived = part.payload.place == .received
-        let received = unsafe UnsafeRawBufferPointer(
-            rebasing: isReceived ? bytes[part.payload.range] : bytes[..<0]
-        )
         if part.isFirst, part.isLast, assemblesFragments {
             unsafe inflateWhole(received, part.kind, for: webSocket, on: connection)
             return
@@ -58,15 +53,7 @@ extension ConnectionDriver where Ring: ~Copyable {
             return
         }
         guard contexts.message === message else { return }
-        if isReceived {
-            webSocket.withExtras {
-                unsafe $0.assembly.append(
-                    received,
-                    remaining: part.remainingByteCount,
-                    from: &messageBuffers.value
-                )
-            }
-        }
+        unsafe assemble(part, received, for: webSocket)
         guard part.isLast else { return }
         var kept = webSocket.takeAssembly()
         if assemblesFragments {
@@ -103,7 +90,6 @@ extension ConnectionDriver where Ring: ~Copyable {
         begin(inflater, for: webSocket)
         let message = InflatingMessage(kind)
         unsafe feed(inflater, bytes, isLast: true, of: message, webSocket, connection)
-        message.output.removeAll(to: &messageBuffers.value)
         compression.give(inflater)
     }
 
@@ -132,7 +118,6 @@ extension ConnectionDriver where Ring: ~Copyable {
         if webSocket.contexts?.message === message {
             message.inflater = inflater
         } else {
-            message.output.removeAll(to: &messageBuffers.value)
             compression.giveStreaming(inflater)
         }
     }
@@ -194,43 +179,41 @@ extension ConnectionDriver where Ring: ~Copyable {
                 return false
             }
         }
-        guard assemblesFragments else {
-            let isFirst = !message.hasDelivered
-            message.hasDelivered = true
-            let event = MessagePart(
-                kind: message.kind,
-                payload: DecodedPayload(0..<part.count),
-                isFirst: isFirst,
-                isLast: isLast
-            )
-            unsafe deliver(event, part, to: webSocket, on: connection)
-            return connection.stage == .open && webSocket.machine.value.isOpen
-                && connection.pauses.isDisjoint(with: .holding)
-        }
-        guard !isLast || !message.output.isEmpty else {
+        let event = MessagePart(
+            kind: message.kind,
+            payload: DecodedPayload(0..<part.count),
+            isFirst: !message.hasDelivered,
+            isLast: isLast
+        )
+        message.hasDelivered = true
+        if event.isFirst, isLast, assemblesFragments {
             let handler = webSocket.handlers?.message
             unsafe deliver(message.kind, part, to: handler, of: webSocket, on: connection)
             return false
         }
-        reserve(message.output.byteCount + part.count, for: message, webSocket)
-        unsafe message.output.append(part, remaining: 0, from: &messageBuffers.value)
-        guard isLast else { return true }
-        let handler = webSocket.handlers?.message
-        unsafe deliver(
-            message.kind,
-            message.output.bytes,
-            to: handler,
-            of: webSocket,
-            on: connection
-        )
-        return false
+        if assemblesFragments { reserve(part.count, for: webSocket) }
+        unsafe deliver(event, part, to: webSocket, on: connection)
+        // What is put together goes through to its message's end, which the message limit bounds.
+        return assemblesFragments
+            || connection.stage == .open && webSocket.machine.value.isOpen
+                && connection.pauses.isDisjoint(with: .holding)
+    }
+
+    /// Room in few steps: what is not written to takes no memory, but what is copied does, twice.
+    private func reserve(_ byteCount: Int, for webSocket: WebSocketConnection) {
+        let limit = Int(clamping: webSocket.context.configuration.messageByteCountMax)
+        webSocket.withExtras { extras in
+            let needed = extras.assembly.byteCount + byteCount
+            let capacity = extras.assembly.capacity
+            guard needed > capacity else { return }
+            let wanted = capacity == 0 ? 1 << 20 : max(1 << 22, 2 * capacity)
+            extras.assembly.reserve(max(needed, min(limit, wanted)), from: &messageBuffers.value)
+        }
     }
 
     // MARK: One after the other
 
     /// Counts what is inflated: once it is enough for a turn, the connection waits for the next one.
-    ///
-    /// What is put together goes through to its message's end, which the message limit bounds.
     private func spend(
         _ byteCount: Int,
         for webSocket: WebSocketConnection,
@@ -272,18 +255,6 @@ extension ConnectionDriver where Ring: ~Copyable {
             readHeldFrames(on: connection)
         }
         compression.waiting.removeFirst(count)
-    }
-
-    /// Room in few steps: what is not written to takes no memory, but what is copied does, twice.
-    private func reserve(
-        _ byteCount: Int,
-        for message: InflatingMessage,
-        _ webSocket: WebSocketConnection
-    ) {
-        guard byteCount > message.output.capacity else { return }
-        let limit = Int(clamping: webSocket.context.configuration.messageByteCountMax)
-        let capacity = message.output.isEmpty ? 1 << 20 : max(1 << 22, 2 * message.output.capacity)
-        message.output.reserve(max(byteCount, min(limit, capacity)), from: &messageBuffers.value)
     }
 
     /// Keeps what the peer's next message may refer to.

@@ -186,31 +186,37 @@ extension ConnectionDriver where Ring: ~Copyable {
         appendPong(payload, on: connection)
     }
 
-    /// A part of a message: handed on as it is, or put together with the others.
+    /// A part of a message, as it was received.
     private func deliver(
         _ part: MessagePart,
         of bytes: UnsafeMutableRawBufferPointer,
         to webSocket: WebSocketConnection,
         on connection: Connection
     ) {
+        // What lies in the target is behind the message's beginning already.
+        let isReceived = part.payload.place == .received
+        let memory = unsafe UnsafeRawBufferPointer(
+            rebasing: isReceived ? bytes[part.payload.range] : bytes[..<0]
+        )
         if part.isFirst ? part.isCompressed : webSocket.isInflating {
-            unsafe inflate(part, of: bytes, for: webSocket, on: connection)
+            unsafe inflate(part, memory, for: webSocket, on: connection)
+        } else {
+            unsafe deliver(part, memory, to: webSocket, on: connection)
+        }
+    }
+
+    /// A part of a message: handed on as it is, or put together with the others.
+    func deliver(
+        _ part: MessagePart,
+        _ memory: UnsafeRawBufferPointer,
+        to webSocket: WebSocketConnection,
+        on connection: Connection
+    ) {
+        guard assemblesFragments else {
+            unsafe handOn(part, memory, to: webSocket, on: connection)
             return
         }
-        if part.payload.place == .received {
-            let memory = unsafe UnsafeRawBufferPointer(rebasing: bytes[part.payload.range])
-            guard assemblesFragments else {
-                unsafe deliver(part, memory, to: webSocket, on: connection)
-                return
-            }
-            webSocket.withExtras {
-                unsafe $0.assembly.append(
-                    memory,
-                    remaining: part.remainingByteCount,
-                    from: &messageBuffers.value
-                )
-            }
-        }
+        unsafe assemble(part, memory, for: webSocket)
         guard part.isLast else { return }
         // Taken out first: the handler may end the connection, and that frees what it holds.
         var assembly = webSocket.takeAssembly()
@@ -222,6 +228,22 @@ extension ConnectionDriver where Ring: ~Copyable {
             on: connection
         )
         assembly.removeAll(to: &messageBuffers.value)
+    }
+
+    /// Puts a part behind those before it.
+    func assemble(
+        _ part: MessagePart,
+        _ memory: UnsafeRawBufferPointer,
+        for webSocket: WebSocketConnection
+    ) {
+        guard memory.count > 0 else { return }
+        webSocket.withExtras {
+            unsafe $0.assembly.append(
+                memory,
+                remaining: part.remainingByteCount,
+                from: &messageBuffers.value
+            )
+        }
     }
 
     func deliver(
@@ -241,7 +263,7 @@ extension ConnectionDriver where Ring: ~Copyable {
     }
 
     /// A part of a message that is not put together.
-    func deliver(
+    private func handOn(
         _ part: MessagePart,
         _ memory: UnsafeRawBufferPointer,
         to webSocket: WebSocketConnection,
