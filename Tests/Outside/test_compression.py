@@ -251,6 +251,7 @@ def test_bombs_that_come_at_once_take_turns():
             assert neighbour.read_frame() == (BINARY, b"x" * 1000)
         for peer in peers:
             assert peer.read_close(10).code == 1009
+            peer.wait_closed()
         counters = server.counters()
         assert counters["inflations_refused"] == count
         assert LIMIT <= counters["bytes_inflated_in_turn_max"] < 2 * LIMIT
