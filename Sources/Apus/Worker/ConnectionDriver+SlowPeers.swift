@@ -67,8 +67,9 @@ extension ConnectionDriver where Ring: ~Copyable {
 
     @inline(never)
     private func flushed(for byteCount: Int, on connection: Connection) -> Bool {
-        flushNow(connection)
-        // A handler that was called may have closed: no frame follows our Close.
+        // No drain handler is called, which might begin a message: what is asked for is known to fit
+        // where it comes. But the connection may be lost, and no frame follows our Close.
+        _ = sendQueue(of: connection)
         guard connection.stage == .open, connection.webSocket?.machine.value.isOpen == true else {
             return false
         }
