@@ -70,6 +70,9 @@ let package = Package(
         .executable(name: "apus", targets: ["ApusCommand"]),
         .executable(name: "apus-load", targets: ["ApusLoad"]),
     ],
+    traits: [
+        .trait(name: "ISAL", description: "Compresses with ISA-L (libisal-dev) as well as zlib.")
+    ],
     dependencies: [
         .package(url: "https://github.com/apple/swift-argument-parser", from: "1.8.2"),
         .package(url: "https://github.com/apple/swift-log", from: "1.16.2"),
@@ -94,6 +97,8 @@ let package = Package(
             pkgConfig: "zlib",
             providers: [.apt(["zlib1g-dev"])]
         ),
+        // Found by its header alone: where it is not asked for, nobody misses it.
+        .systemLibrary(name: "CISAL", path: "CShims/CISAL"),
         .systemLibrary(
             name: "COpenSSL",
             path: "CShims/COpenSSL",
@@ -107,7 +112,10 @@ let package = Package(
         module("ApusProtocol", dependencies: ["ApusCodec"]),
         module("ApusRing", dependencies: ["CApusRing"]),
         module("ApusSupervisor", dependencies: ["CApusSystem"]),
-        module("ApusDeflate", dependencies: ["CZlib"]),
+        module(
+            "ApusDeflate",
+            dependencies: ["CZlib", .target(name: "CISAL", condition: .when(traits: ["ISAL"]))]
+        ),
         module("ApusTLS", dependencies: ["CApusTLS"]),
 
         // … and meet here.

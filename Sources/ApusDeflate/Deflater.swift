@@ -1,28 +1,46 @@
 // This source file is part of the Apus project
 // SPDX-License-Identifier: Apache-2.0
 
-import CZlib
-
 /// A compressor of messages: raw DEFLATE, RFC 1951, as permessage-deflate wants it.
 ///
 /// It remembers what it compressed since it was made or reset, so that a message may refer to those
-/// before it. Most of what it takes is for that: 4 times the window, and 512 bytes times 2 to the
-/// power of the memory level.
-@safe
+/// before it. Most of what zlib's takes is for that: 4 times the window, and 512 bytes times 2 to
+/// the power of the memory level.
 package final class Deflater {
     /// What a compressed message ends with, and is sent without, RFC 7692 §7.2.1.
     package static let tail: [UInt8] = [0x00, 0x00, 0xFF, 0xFF]
 
+    /// The library that compresses.
+    package enum Engine: Hashable, Sendable, CaseIterable {
+        case zlib
+        #if ISAL
+            /// Faster, and larger: for messages that stand alone, whose compressor is shared.
+            case isaL
+        #endif
+
+        /// The efforts that it knows; 0 is fixed codes.
+        package var levels: ClosedRange<Int> {
+            switch self {
+            case .zlib: 1...9
+            #if ISAL
+                case .isaL: 0...3
+            #endif
+            }
+        }
+    }
+
     /// The sizes and the effort of a compressor.
     package struct Settings: Hashable, Sendable {
+        package var engine: Engine
         /// How far back it refers: 2 to the power of 9 to 15 bytes.
         package var windowBits: Int
-        /// How much memory it takes besides, 1 to 9.
+        /// How much memory zlib takes besides, 1 to 9.
         package var memoryLevel: Int
-        /// The effort, 1 to 9.
+        /// The effort, of the engine's ``Engine/levels``.
         package var level: Int
 
-        package init(windowBits: Int, memoryLevel: Int, level: Int) {
+        package init(engine: Engine = .zlib, windowBits: Int, memoryLevel: Int = 8, level: Int) {
+            self.engine = engine
             self.windowBits = windowBits
             self.memoryLevel = memoryLevel
             self.level = level
@@ -30,34 +48,21 @@ package final class Deflater {
     }
 
     package let settings: Settings
-
-    // zlib's state points back to it, so it may not move.
-    private let stream: UnsafeMutablePointer<z_stream>
+    private let stream: any DeflateStream
 
     /// Settings out of their ranges are the caller's fault and trap.
     package init(_ settings: Settings) {
         self.settings = settings
-        unsafe stream = .allocate(capacity: 1)
-        unsafe stream.initialize(to: z_stream())
-        let result = unsafe apus_deflate_init(
-            stream,
-            Int32(settings.level),
-            Int32(settings.windowBits),
-            Int32(settings.memoryLevel)
-        )
-        precondition(result == Z_OK, "no compressor of \(settings): zlib says \(result)")
-    }
-
-    deinit {
-        unsafe deflateEnd(stream)
-        unsafe stream.deallocate()
+        switch settings.engine {
+        case .zlib: stream = ZlibStream(settings)
+        #if ISAL
+            case .isaL: stream = ISALStream(settings)
+        #endif
+        }
     }
 
     /// Forgets what it has compressed.
-    package func reset() {
-        let result = unsafe deflateReset(stream)
-        precondition(result == Z_OK, "a compressor cannot be reset: zlib says \(result)")
-    }
+    package func reset() { stream.reset() }
 
     /// So much room does for any so many bytes.
     package static func byteCountMax(for byteCount: Int) -> Int {
@@ -67,42 +72,31 @@ package final class Deflater {
     /// Compresses a message, or a piece of one, of at least one byte; returns how many bytes that
     /// makes, the last four of which are the ``tail``.
     ///
-    /// Nil where there is no room for it; the compressor is to be reset then. `Z_SYNC_FLUSH` of
-    /// zlib, which counts in 32 bits and so gets no more than `byteCountMax` at once.
+    /// Nil where there is no room for it; the compressor is to be reset then. Its stream gets no
+    /// more than `byteCountMax` at once.
     package func compress(
         _ bytes: UnsafeRawBufferPointer,
         into output: UnsafeMutableRawBufferPointer,
         atOnce byteCountMax: Int = 1 << 30
     ) -> Int? {
         precondition(bytes.count > 0, "nothing to compress")
-        let source = unsafe bytes.bindMemory(to: UInt8.self)
-        let target = unsafe output.bindMemory(to: UInt8.self)
-        unsafe stream.pointee.next_in = unsafe UnsafeMutablePointer(mutating: source.baseAddress)
-        unsafe stream.pointee.avail_in = 0
-        unsafe stream.pointee.next_out = target.baseAddress
-        unsafe stream.pointee.avail_out = 0
-        defer {
-            // What was lent for the call is not pointed to any more.
-            unsafe stream.pointee.next_in = nil
-            unsafe stream.pointee.next_out = nil
-        }
-        var (restCount, roomCount) = (bytes.count, output.count)
-        while true {
-            if unsafe stream.pointee.avail_in == 0 {
-                unsafe stream.pointee.avail_in = UInt32(min(restCount, byteCountMax))
-                restCount -= min(restCount, byteCountMax)
-            }
-            if unsafe stream.pointee.avail_out == 0 {
-                unsafe stream.pointee.avail_out = UInt32(min(roomCount, byteCountMax))
-                roomCount -= min(roomCount, byteCountMax)
-            }
-            let result = unsafe deflate(stream, restCount == 0 ? Z_SYNC_FLUSH : Z_NO_FLUSH)
-            let room = unsafe Int(stream.pointee.avail_out)
-            guard result == Z_OK, room + roomCount > 0 else { return nil }
-            // Room that is left over tells that all of it has come out.
-            if restCount == 0, unsafe stream.pointee.avail_in == 0, room > 0 {
-                return output.count - roomCount - room
+        var (taken, made) = (0, 0)
+        while made < output.count {
+            let input = unsafe UnsafeRawBufferPointer(
+                rebasing: bytes[taken..<min(bytes.count, taken + byteCountMax)]
+            )
+            let room = unsafe UnsafeMutableRawBufferPointer(
+                rebasing: output[made..<min(output.count, made + byteCountMax)]
+            )
+            let isLast = taken + input.count == bytes.count
+            let step = unsafe stream.deflate(input, into: room, isLast: isLast)
+            taken += step.taken
+            made += step.made
+            if isLast, step.made < room.count {
+                precondition(taken == bytes.count, "a compressor left something out")
+                return made
             }
         }
+        return nil
     }
 }

@@ -62,10 +62,12 @@ import Testing
             let count = below(1500)
             let alphabet = 1 + below(60)
             let message = (0..<count).map { _ in UInt8(0x30 + below(alphabet)) }
+            let engine = Deflater.Engine.allCases[below(Deflater.Engine.allCases.count)]
             let settings = Deflater.Settings(
+                engine: engine,
                 windowBits: 9 + below(7),
                 memoryLevel: 1 + below(9),
-                level: 1 + below(9)
+                level: engine.levels.lowerBound + below(engine.levels.count)
             )
             if !wire.isEmpty { wire += Deflater.tail }
             wire += deflated(message, by: Deflater(settings))
