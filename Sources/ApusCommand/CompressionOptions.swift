@@ -15,7 +15,17 @@ struct CompressionOptions: ParsableArguments {
     )
     var compression = Mode.off
 
-    @Option(help: ArgumentHelp("The effort to compress, 1 to 9.", valueName: "level"))
+    @Option(
+        help: ArgumentHelp(
+            "What compresses: zlib or isa-l; by default the faster that is built in.",
+            valueName: "library"
+        )
+    )
+    var compressionEngine: Engine?
+
+    @Option(
+        help: ArgumentHelp("The effort to compress, 1 to 9; isa-l: 0 to 9.", valueName: "level")
+    )
     var compressionLevel = Compression.shared.level
 
     @Option(help: ArgumentHelp("The least message that is compressed.", valueName: "size"))
@@ -27,6 +37,11 @@ struct CompressionOptions: ParsableArguments {
         case dedicated
     }
 
+    enum Engine: String, ExpressibleByArgument {
+        case zlib
+        case isaL = "isa-l"
+    }
+
     /// What they say.
     var configuration: Compression {
         var configuration: Compression =
@@ -35,6 +50,11 @@ struct CompressionOptions: ParsableArguments {
             case .shared: .shared
             case .dedicated: .dedicated()
             }
+        switch compressionEngine {
+        case .zlib: configuration.engine = .zlib
+        case .isaL: configuration.engine = .isaL
+        case nil: break
+        }
         configuration.level = compressionLevel
         configuration.threshold = compressionThreshold.byteCount
         return configuration

@@ -10,12 +10,12 @@ package final class Deflater {
     /// What a compressed message ends with, and is sent without, RFC 7692 §7.2.1.
     package static let tail: [UInt8] = [0x00, 0x00, 0xFF, 0xFF]
 
-    /// The library that compresses.
-    package enum Engine: Hashable, Sendable, CaseIterable {
+    /// The library that compresses; those that are built in.
+    package enum Engine: String, Hashable, Sendable, CaseIterable {
         case zlib
         #if ISAL
             /// Faster, and larger: for messages that stand alone, whose compressor is shared.
-            case isaL
+            case isaL = "isa-l"
         #endif
 
         /// The efforts that it knows; 0 is fixed codes.

@@ -72,11 +72,31 @@ def sample(size):
 # ---- Clients of other makers ----
 
 
-@pytest.mark.parametrize("mode", ["shared", "dedicated"])
+def has_isal():
+    """Whether the server was built with ISA-L: if not, that is what it says first."""
+    result = apus.run("serve", "--compression-engine", "isa-l", "--compression-level", "10")
+    return "this build has not" not in result.stderr
+
+
+# Mode, engine and level.
+ENGINES = [
+    ("shared", "zlib", "1"), ("shared", "isa-l", "0"), ("shared", "isa-l", "1"),
+    ("shared", "isa-l", "6"), ("dedicated", "zlib", "1"), ("dedicated", "isa-l", "0"),
+]  # fmt: skip
+
+
+@pytest.mark.parametrize(("mode", "engine", "level"), ENGINES)
 @pytest.mark.parametrize("client", COMPRESSING_CLIENTS)
-def test_clients_of_other_makers_understand_it(mode, client):
+def test_clients_of_other_makers_understand_it(mode, engine, level, client):
+    if engine == "isa-l" and not has_isal():
+        pytest.skip("the server was built without ISA-L")
     messages = [sample(size) for size in (0, 1, 255, 256, 5000, 1000, 1000, 100_000, 300)]
-    with apus.Server("--compression", mode, workers=1) as server:
+    options = "--compression", mode, "--compression-engine", engine, "--compression-level", level
+    with apus.Server(*options, workers=1) as server:
+        # What it says is what compresses: contexts are zlib's, and levels that ISA-L has not.
+        is_zlib = engine == "zlib" or mode == "dedicated" or level == "6"
+        (line,) = server.errors.wait(lambda line: "messages are compressed" in line)
+        assert json.loads(line)["engine"] == ("zlib" if is_zlib else "isa-l")
         received, _ = client(server.url, messages, close=(1000, ""), compress=True)
         assert received == messages
         counters = server.counters()
@@ -135,10 +155,18 @@ def test_it_is_off_unless_it_is_asked_for():
 
 def test_options_that_make_no_sense_are_refused():
     for arguments in (["--compression", "on"], ["--compression-level", "10"],
-                      ["--compression-threshold", "0"]):
+                      ["--compression-threshold", "0"], ["--compression-engine", "snappy"],
+                      ["--compression-engine", "zlib", "--compression-level", "0"]):
         result = apus.run("serve", *arguments)
         assert result.returncode == 64
-        assert arguments[0].split("-threshold")[0].split("-level")[0] in result.stderr
+        assert "--compression" in result.stderr
+
+
+def test_an_engine_that_is_not_built_in_is_refused():
+    result = apus.run("serve", "--compression-engine", "isa-l", "--compression-level", "10")
+    assert result.returncode == 64
+    sentence = "has a level of 10" if has_isal() else "the engine isa-l, but this build has not"
+    assert sentence in result.stderr
 
 
 # ---- Messages ----

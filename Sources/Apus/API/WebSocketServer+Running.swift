@@ -70,7 +70,12 @@ extension WebSocketServer {
             duties: ticketKeys.map {
                 SupervisorDuties(tls: tls.compactMap(\.self), keys: $0, logger: logger)
             } ?? SupervisorDuties(),
-            whenReady: { whenListening(listening) },
+            whenReady: {
+                if let metadata = configuration.compression.metadata {
+                    logger.info("messages are compressed", metadata: metadata)
+                }
+                whenListening(listening)
+            },
             worker: { context in
                 WorkerActor.assumeIsolated {
                     Worker(

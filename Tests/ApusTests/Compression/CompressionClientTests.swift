@@ -87,10 +87,11 @@ import Testing
 
     @Test func `that makes no sense is a mistake of the caller`() throws {
         try inWorker {
-            var nonsense = [Compression](repeating: .shared, count: 3)
+            var nonsense = [Compression](repeating: .shared, count: 4)
             nonsense[0].level = 10
             nonsense[1].threshold = 0
             nonsense[2].maxInflationRatio = 0
+            (nonsense[3].engine, nonsense[3].level) = (.zlib, 0)
             for compression in nonsense + [.dedicated(windowBits: 8)] {
                 let test = ClientWorld { $0.compression = compression }
                 let problem = try #require(compression.objection)

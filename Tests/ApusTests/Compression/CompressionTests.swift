@@ -7,10 +7,20 @@ import ApusTestSupport
 import Testing
 
 @Suite(.rfc7692("7")) struct `Compression on a server` {
-    static let modes: [Compression] = [
-        .shared, .dedicated(), .dedicated(windowBits: 15, memoryLevel: 8),
-        .dedicated(windowBits: 9, memoryLevel: 1), .dedicated(contextsMax: 0),
-    ]
+    static let modes: [Compression] =
+        engines + [
+            .dedicated(), .dedicated(windowBits: 15, memoryLevel: 8),
+            .dedicated(windowBits: 9, memoryLevel: 1), .dedicated(contextsMax: 0),
+        ]
+    /// Each for itself, by each engine that is built in.
+    static let engines: [Compression] = Compression.Engine.allCases.filter(\.isBuiltIn)
+        .flatMap { engine in
+            [engine == .isaL ? 0 : 1, 2, 6].map { level in
+                var compression = Compression.shared
+                (compression.engine, compression.level) = (engine, level)
+                return compression
+            }
+        }
     static let offers = [
         "permessage-deflate", "permessage-deflate; client_max_window_bits",
         "permessage-deflate; server_max_window_bits=9; client_max_window_bits=9",
