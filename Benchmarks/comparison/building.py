@@ -15,6 +15,7 @@ CLIENT = HERE / "client"
 SWIFT_PEERS = HERE / "swift-peers"
 BINARIES = HERE / ".build" / "compare"
 PYTHON = HERE / ".venv" / "bin" / "python"
+TRAITS = output_of(ROOT / "tools" / "traits").split()
 
 
 def is_newer(binary, sources):
@@ -64,7 +65,8 @@ def swift(package, product):
 
 def apus(product="apus"):
     try:
-        run("swift", "build", "-c", "release", "--product", product, cwd=ROOT, stdout=sys.stderr)
+        run("swift", "build", *TRAITS, "-c", "release", "--product", product, cwd=ROOT,
+            stdout=sys.stderr)
     except (subprocess.CalledProcessError, OSError) as error:
         raise Skip(reason(error)) from None
     return ROOT / ".build" / "release" / product

@@ -38,7 +38,7 @@ def publishing(name, version, command, **options):
 def apus(options):
     binary, origin = options.apus, "a given binary"
     if binary is None:
-        binary, origin = building.apus(), commit()
+        binary, origin = building.apus(), ", ".join([commit(), *building.TRAITS[1:]])
     return apus_of("apus", binary, origin)
 
 
