@@ -32,10 +32,12 @@ struct apus_tls_session {
     apus_tls_context *context;
     const char *failure_text;
     uint32_t idle_size; // bytes that came since the last one for the application
+    uint8_t receive_count; // since it was at rest, up to those that make it a busy one
     uint8_t failure_alert;
     uint8_t failure_fault;
     bool is_alert_received;
     bool is_established;
+    bool is_busy;   // keeps its buffers
     bool is_closed; // our close_notify was sent
     bool is_renegotiation_asked;
 };

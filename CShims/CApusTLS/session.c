@@ -9,6 +9,11 @@
 // More without data is a flood. The largest legitimate handshakes are a fifth of it.
 enum { idle_size_max = 64 * 1024 };
 
+// To take and give back OpenSSL's two buffers of a session, 34 KB, for every message is a twelfth
+// of its instructions for a small one. So a session that has received this often since it was at
+// rest keeps them, and so many sessions of a thread at most: 8.5 MB.
+enum { busy_receive_count = 64, busy_session_max = 256 };
+
 static apus_tls_session *make(apus_tls_context *context, apus_tls_wire *wire) {
     apus_tls_session *session = calloc(1, sizeof *session);
     if (session == NULL) {
@@ -29,6 +34,7 @@ static apus_tls_session *make(apus_tls_context *context, apus_tls_wire *wire) {
 }
 
 void apus_tls_session_destroy(apus_tls_session *session) {
+    session->wire->busy_count -= session->is_busy;
     SSL_free(session->ssl);
     free(session);
 }
@@ -90,7 +96,8 @@ apus_tls_session *apus_tls_session_client(apus_tls_context *context, const char 
 
 // An operation failed: says why, for there are no others after it.
 static int fail(apus_tls_session *session) {
-    unsigned long error = ERR_peek_error();
+    // The last one: those before it may be of another call of this thread.
+    unsigned long error = ERR_peek_last_error();
     long verdict = SSL_get_verify_result(session->ssl);
     session->failure_text = ERR_reason_error_string(error);
     if (session->is_alert_received) {
@@ -115,6 +122,8 @@ static bool lacks_certificate(SSL *ssl) {
 }
 
 static int shake(apus_tls_session *session) {
+    // What another call has left in this thread's list of errors is no failure of this session.
+    ERR_clear_error();
     size_t output_count = session->wire->output_count;
     int result = SSL_do_handshake(session->ssl);
     if (result == 1 && SSL_is_server(session->ssl) && lacks_certificate(session->ssl)) {
@@ -149,16 +158,34 @@ static int decrypt(apus_tls_session *session) {
             wire->plaintext_count += count;
             continue;
         }
-        switch (SSL_get_error(session->ssl, result)) {
-        case SSL_ERROR_WANT_READ:
+        // SSL_get_error would ask the thread's list of errors, which had to be cleared before.
+        if (SSL_want_read(session->ssl)) {
             continue;
-        case SSL_ERROR_ZERO_RETURN:
-            return APUS_TLS_CLOSED;
-        default:
-            return fail(session);
         }
+        bool is_closed = (SSL_get_shutdown(session->ssl) & SSL_RECEIVED_SHUTDOWN) != 0;
+        return is_closed && !session->is_alert_received ? APUS_TLS_CLOSED : fail(session);
     }
     return 0;
+}
+
+static void become_busy(apus_tls_session *session) {
+    session->receive_count = 0;
+    if (session->wire->busy_count < busy_session_max) {
+        session->wire->busy_count++;
+        session->is_busy = true;
+        SSL_clear_mode(session->ssl, SSL_MODE_RELEASE_BUFFERS);
+    }
+}
+
+void apus_tls_session_rest(apus_tls_session *session) {
+    session->receive_count = 0;
+    if (session->is_busy) {
+        session->is_busy = false;
+        session->wire->busy_count--;
+        SSL_set_mode(session->ssl, SSL_MODE_RELEASE_BUFFERS);
+        // Those in use are released when they are not any more.
+        SSL_free_buffers(session->ssl);
+    }
 }
 
 int apus_tls_session_receive(apus_tls_session *session, const uint8_t *ciphertext, size_t count) {
@@ -167,8 +194,9 @@ int apus_tls_session_receive(apus_tls_session *session, const uint8_t *ciphertex
     if (session->failure_fault != APUS_TLS_FAULT_NONE) {
         return APUS_TLS_FAILED;
     }
-    // What another call has left in this thread's list of errors is no failure of this session.
-    ERR_clear_error();
+    if (!session->is_busy && ++session->receive_count == busy_receive_count) {
+        become_busy(session);
+    }
     wire->input = ciphertext;
     wire->input_count = count;
     session->idle_size += (uint32_t)(count < idle_size_max ? count : idle_size_max);
@@ -198,7 +226,6 @@ bool apus_tls_session_send(apus_tls_session *session, const uint8_t *bytes, size
         session->failure_fault != APUS_TLS_FAULT_NONE) {
         return false;
     }
-    ERR_clear_error();
     size_t written = 0;
     size_t output_count = session->wire->output_count;
     if (count == 0 || SSL_write_ex(session->ssl, bytes, count, &written) == 1) {

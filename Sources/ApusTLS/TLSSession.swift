@@ -66,16 +66,34 @@ package final class TLSSession {
         package static let failed = Events(rawValue: Int32(APUS_TLS_FAILED))
     }
 
+    /// What came of ciphertext.
+    @safe
+    package struct Received {
+        /// None, but at a session's two ends.
+        package let events: Events
+        /// Whether the wire has output.
+        package let hasOutput: Bool
+        /// The wire's, until the next receive of any of its sessions; may be written to.
+        package let plaintext: UnsafeMutableRawBufferPointer
+    }
+
     /// Takes ciphertext, all of it: `apus_tls_session_receive`.
-    package func receive(_ ciphertext: UnsafeRawBufferPointer) -> Events {
-        guard let base = ciphertext.baseAddress else { return [] }
-        return Events(
-            rawValue: unsafe apus_tls_session_receive(
-                pointer,
-                base.assumingMemoryBound(to: UInt8.self),
-                ciphertext.count
-            )
+    package func receive(_ ciphertext: UnsafeRawBufferPointer) -> Received {
+        let events = unsafe apus_tls_session_receive(
+            pointer,
+            ciphertext.assumingMemoryBound(to: UInt8.self).baseAddress,
+            ciphertext.count
         )
+        return unsafe Received(
+            events: Events(rawValue: events),
+            hasOutput: wire.pointer.pointee.output_count > 0,
+            plaintext: wire.plaintext
+        )
+    }
+
+    /// Nothing has come for long: gives back what a busy session keeps, `apus_tls_session_rest`.
+    package func rest() {
+        unsafe apus_tls_session_rest(pointer)
     }
 
     /// Puts records into the wire's output: `apus_tls_session_send`.

@@ -38,4 +38,7 @@ package final class TLSWire {
             count: pointer.pointee.plaintext_count
         )
     }
+
+    /// How many of its sessions are busy, and keep buffers of 34 KB: 256 at most.
+    package var busySessionCount: Int { unsafe Int(pointer.pointee.busy_count) }
 }

@@ -4,20 +4,23 @@
 import ApusTLS
 import Testing
 
-/// One side of a session, with a wire of its own and all that it ever had to say.
+/// One side of a session, with all that it ever had to say, and a wire of its own unless it is given
+/// one.
 @safe
 final class Endpoint {
-    let wire = TLSWire()
+    let wire: TLSWire
     let session: TLSSession
     private(set) var events: TLSSession.Events = []
     /// What came for the application.
     private(set) var received: [UInt8] = []
 
-    init(server context: TLSContext) throws {
+    init(server context: TLSContext, on wire: TLSWire = TLSWire()) throws {
+        self.wire = wire
         session = try #require(TLSSession.server(context, on: wire))
     }
 
     init(client context: TLSContext, host: String = "localhost") throws {
+        wire = TLSWire()
         session = try TLSSession.client(context, host: host, on: wire)
     }
 
@@ -30,7 +33,7 @@ final class Endpoint {
 
     @discardableResult
     func receive(_ bytes: [UInt8]) -> TLSSession.Events {
-        let now = unsafe bytes.withUnsafeBytes { unsafe session.receive($0) }
+        let now = unsafe bytes.withUnsafeBytes { unsafe session.receive($0).events }
         unsafe received.append(contentsOf: wire.plaintext)
         events.formUnion(now)
         return now
@@ -55,10 +58,11 @@ final class SessionPair {
     init(
         client: TLSContext? = nil,
         server: TLSContext? = nil,
+        on wire: TLSWire = TLSWire(),
         host: String = "localhost"
     ) throws {
         self.client = try Endpoint(client: client ?? .client(trust: .anyone), host: host)
-        self.server = try Endpoint(server: server ?? Credentials.shared.context())
+        self.server = try Endpoint(server: server ?? Credentials.shared.context(), on: wire)
     }
 
     /// Lets both talk until neither has anything to say.
@@ -82,13 +86,22 @@ final class SessionPair {
         }
     }
 
-    /// A pair that has shaken hands.
+    /// The client sends so many messages of a byte, each by itself, and the server reads them.
+    func sendMessages(_ count: Int) {
+        for index in 0..<count {
+            client.send([UInt8(truncatingIfNeeded: index)])
+            server.receive(client.takeOutput())
+        }
+    }
+
+    /// A pair that has shaken hands, the server on that wire.
     static func established(
         client: TLSContext? = nil,
         server: TLSContext? = nil,
+        on wire: TLSWire = TLSWire(),
         host: String = "localhost"
     ) throws -> SessionPair {
-        let pair = try SessionPair(client: client, server: server, host: host)
+        let pair = try SessionPair(client: client, server: server, on: wire, host: host)
         pair.talk()
         try #require(pair.client.session.isEstablished && pair.server.session.isEstablished)
         return pair

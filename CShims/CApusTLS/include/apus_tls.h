@@ -163,6 +163,7 @@ typedef struct apus_tls_wire {
     size_t plaintext_capacity;
     const uint8_t *APUS_NULLABLE input; /* of the receive that is under way */
     size_t input_count;
+    uint32_t busy_count; /* sessions that keep their buffers */
 } apus_tls_wire;
 
 /* Frees what the wire has; one of zeros has nothing. */
@@ -200,11 +201,17 @@ enum {
  * fails when more than 64 KiB came without a byte for the application, before the handshake's end
  * or since the last one, and when the peer asks for another handshake.
  */
-int apus_tls_session_receive(apus_tls_session *session, const uint8_t *ciphertext, size_t count);
+int apus_tls_session_receive(apus_tls_session *session, const uint8_t *APUS_NULLABLE ciphertext,
+                             size_t count);
 
 /* Puts records into the wire's output; false if the session has failed, closed, or has not begun.
  */
 bool apus_tls_session_send(apus_tls_session *session, const uint8_t *bytes, size_t count);
+
+/*
+ * Nothing has come for long: a session that was busy, and so kept buffers of 34 KB, has none again.
+ */
+void apus_tls_session_rest(apus_tls_session *session);
 
 /* Puts close_notify into the wire's output, once; nothing where there is nobody to be told. */
 void apus_tls_session_close(apus_tls_session *session);

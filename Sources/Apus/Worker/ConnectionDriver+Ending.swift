@@ -233,6 +233,7 @@ extension ConnectionDriver where Ring: ~Copyable {
         case .sendPing(let until):
             appendControl(.ping, [], on: connection)
             dropIdleDeflater(of: webSocket)
+            restTLS(of: connection)
             deadlines.set(until, slot: slot)
             becomeQuiet(connection)
         case .keepaliveTimedOut:

@@ -59,13 +59,24 @@ extension ConnectionDriver where Ring: ~Copyable {
         by tls: TLSSession,
         from connection: Connection
     ) {
-        let wasEstablished = tls.isEstablished
-        let events = unsafe tls.receive(ciphertext)
-        takeOutput(of: connection)
+        let received = unsafe tls.receive(ciphertext)
+        if received.hasOutput { takeOutput(of: connection) }
         guard connection.stage == .opening || connection.stage == .open else { return }
-        if events.contains(.established) { established(tls, on: connection) }
-        if unsafe !wire.plaintext.isEmpty { unsafe read(wire.plaintext, from: connection) }
+        // Most receives bring no event, and to ask for each would cost more than to be brought one.
+        let isEventful = received.events.rawValue != 0
+        if isEventful, received.events.contains(.established) { established(tls, on: connection) }
+        if unsafe !received.plaintext.isEmpty { unsafe read(received.plaintext, from: connection) }
+        if isEventful { ended(tls, by: received.events, on: connection) }
+    }
+
+    /// After its plaintext was read.
+    private func ended(
+        _ tls: TLSSession,
+        by events: TLSSession.Events,
+        on connection: Connection
+    ) {
         if events.contains(.failed) {
+            let wasEstablished = tls.isEstablished && !events.contains(.established)
             failed(tls, wasEstablished: wasEstablished, on: connection)
         } else if events.contains(.closed) {
             // So do we, unless something is still to be said, or to be read and answered; and not for
@@ -77,6 +88,11 @@ extension ConnectionDriver where Ring: ~Copyable {
             }
             peerEnded(connection)
         }
+    }
+
+    /// Its peer was silent for a keepalive interval.
+    func restTLS(of connection: Connection) {
+        connection.tls?.rest()
     }
 
     /// Peers that do not read cannot make a session say more than this.

@@ -2,6 +2,7 @@
 // SPDX-License-Identifier: Apache-2.0
 
 import ApusRing
+import ApusTLS
 
 /// What a worker has done and holds, for its operator; every gauge is back to zero when idle.
 struct WorkerCounters {
@@ -84,6 +85,7 @@ extension ConnectionDriver where Ring: ~Copyable {
             ("compression_contexts", compression.contextCount),
             ("compressors_lent", compression.lentDeflaterCount),
             ("inflaters_lent", compression.streamingCount),
+            ("tls_sessions_busy", wire.busySessionCount),
             ("connections_accepted", counters.connectionsAccepted),
             ("accepts_failed", counters.acceptsFailed),
             ("connections_refused", counters.connectionsRefused),

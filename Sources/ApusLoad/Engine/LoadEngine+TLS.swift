@@ -53,14 +53,16 @@ extension LoadEngine {
         _ bytes: UnsafeMutableRawBufferPointer,
         from connection: ConnectionReference
     ) {
-        guard let tls, let secure = connection.state.secure else { return }
-        let events = unsafe secure.session.receive(UnsafeRawBufferPointer(bytes))
+        guard let secure = connection.state.secure else { return }
+        let received = unsafe secure.session.receive(UnsafeRawBufferPointer(bytes))
+        let events = received.events
         sendRecords(of: connection)
         if events.contains(.established), connection.state.stage == .securing {
             sendRequest(on: connection)
         }
-        let plaintext = unsafe tls.wire.plaintext
-        if unsafe !plaintext.isEmpty { unsafe takePlaintext(plaintext, from: connection) }
+        if unsafe !received.plaintext.isEmpty {
+            unsafe takePlaintext(received.plaintext, from: connection)
+        }
         if let failure = secure.session.failure, events.contains(.failed) {
             fail(connection, failure.kind)
         } else if events.contains(.closed) {

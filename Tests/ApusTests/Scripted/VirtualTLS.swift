@@ -59,7 +59,7 @@ final class VirtualTLS {
 
     /// What came for whoever speaks HTTP and WebSocket.
     func receive(_ bytes: ArraySlice<UInt8>) -> [UInt8] {
-        let now = unsafe bytes.withUnsafeBytes { unsafe session.receive($0) }
+        let now = unsafe bytes.withUnsafeBytes { unsafe session.receive($0).events }
         events.formUnion(now)
         let plaintext = unsafe Array(wire.plaintext)
         if now.contains(.established), !early.isEmpty {
