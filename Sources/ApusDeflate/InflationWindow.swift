@@ -3,25 +3,32 @@
 
 /// What the next message of a peer may refer to: the end of what its messages were inflated to.
 ///
-/// It takes no more memory than there is of that. An inflater, which takes 7 KiB more, is only
+/// It takes hardly more memory than there is of that. An inflater, which takes 7 KiB more, is only
 /// needed while a message is inflated, and can be another's in between.
 package struct InflationWindow {
-    package private(set) var bytes: [UInt8] = []
+    /// What may be referred to, behind up to an eighth as much that may not any more.
+    private var stored: [UInt8] = []
     private let byteCountMax: Int
 
     package init(bits: Int) {
         byteCountMax = 1 << bits
     }
 
+    /// What may be referred to.
+    package var bytes: ArraySlice<UInt8> { stored.suffix(byteCountMax) }
+
     /// Goes on by what has come out of the inflater.
     package mutating func append(_ part: UnsafeRawBufferPointer) {
         let kept = unsafe UnsafeRawBufferPointer(rebasing: part.suffix(byteCountMax))
-        let excess = bytes.count + kept.count - byteCountMax
-        if excess > 0 { bytes.removeFirst(excess) }
-        if bytes.capacity < bytes.count + kept.count {
-            // To double at each growth, but not to more than it may ever hold.
-            bytes.reserveCapacity(min(byteCountMax, max(bytes.count + kept.count, 2 * bytes.count)))
+        // What is too old goes now and then: each time all the rest would be moved.
+        let room = byteCountMax + byteCountMax / 8
+        if stored.count + kept.count > room {
+            stored.removeFirst(stored.count + kept.count - byteCountMax)
         }
-        unsafe bytes.append(contentsOf: kept)
+        if stored.capacity < stored.count + kept.count {
+            // To double at each growth, but not to more than it may ever hold.
+            stored.reserveCapacity(min(room, max(stored.count + kept.count, 2 * stored.count)))
+        }
+        unsafe stored.append(contentsOf: kept)
     }
 }

@@ -172,7 +172,7 @@ private let hello = Array("Hello".utf8)
             let part = (0..<count).map { _ in UInt8(truncatingIfNeeded: random.next()) }
             unsafe part.withUnsafeBytes { unsafe window.append($0) }
             all += part
-            #expect(window.bytes == Array(all.suffix(1 << bits)))
+            #expect(window.bytes == all.suffix(1 << bits))
         }
     }
 }
