@@ -143,7 +143,8 @@ let package = Package(
         .executableTarget(
             name: "ApusLoad",
             dependencies: [
-                "ApusCodec", "ApusCommandLine", "ApusProtocol", "ApusRing", "ApusTLS",
+                "ApusCodec", "ApusCommandLine", "ApusDeflate", "ApusProtocol", "ApusRing",
+                "ApusTLS",
                 "CApusSystem", argumentParser, histogram,
             ],
             swiftSettings: swiftSettings
@@ -180,8 +181,8 @@ let package = Package(
         tests(
             "ApusLoadTests",
             dependencies: [
-                "ApusLoad", "ApusCodec", "ApusCommandLine", "ApusProtocol", "CApusSystem",
-                argumentParser, histogram,
+                "ApusLoad", "ApusCodec", "ApusCommandLine", "ApusDeflate", "ApusProtocol",
+                "CApusSystem", argumentParser, histogram,
             ]
         ),
         tests("ApusRingTests", dependencies: ["ApusRing"]),

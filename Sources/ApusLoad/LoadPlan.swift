@@ -30,6 +30,8 @@ struct LoadPlan: Codable, Sendable, Equatable {
     var url: String
     var mode = Mode.echo
     var isText = true
+    /// Whether messages are compressed, each for itself.
+    var isCompressed = false
     /// Bytes of a message's payload, each length as likely as the other.
     var sizes = 20...20
     /// Connections of this process.

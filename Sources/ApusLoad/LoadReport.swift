@@ -40,6 +40,9 @@ struct LoadReport: Codable, Sendable {
     /// their connection could take them: the client was late, not the server.
     var missedDeadlines: UInt64 = 0
 
+    /// Where messages are compressed.
+    var compression: CompressionReport?
+
     /// Adds what another process measured in the same time.
     mutating func add(_ other: LoadReport) {
         messages += other.messages
@@ -58,6 +61,7 @@ struct LoadReport: Codable, Sendable {
         elapsedNanoseconds = max(elapsedNanoseconds, other.elapsedNanoseconds)
         cpuNanoseconds += other.cpuNanoseconds
         missedDeadlines += other.missedDeadlines
+        if let theirs = other.compression { compression?.add(theirs) }
     }
 
     static func noLatencies() -> Latencies {
@@ -66,5 +70,22 @@ struct LoadReport: Codable, Sendable {
             highestTrackableValue: 600_000_000_000,
             numberOfSignificantValueDigits: .three
         )
+    }
+}
+
+/// What became of messages that were compressed.
+struct CompressionReport: Codable, Sendable, Equatable {
+    /// What a message's payload is sent as.
+    var sentByteCount: Int
+    /// What was agreed on, as the server's field says it; nil while there is no connection.
+    var field: String?
+    /// Payloads that came, as they came, and inflated.
+    var wireBytes: UInt64 = 0
+    var messageBytes: UInt64 = 0
+
+    mutating func add(_ other: CompressionReport) {
+        field = field ?? other.field
+        wireBytes += other.wireBytes
+        messageBytes += other.messageBytes
     }
 }

@@ -63,11 +63,14 @@ class Peer:
     counted apart from the load generator.
     """
 
-    def __init__(self, handler=None, process_request=None, before=None, tls=None):
+    def __init__(
+        self, handler=None, process_request=None, before=None, tls=None, compression=None
+    ):
         self.handler = handler or Peer.echo
         self.process_request = process_request
         self.before = before
         self.tls = tls
+        self.compression = compression
         self.received = 0
         self.is_ready = threading.Event()
         self.thread = threading.Thread(target=lambda: asyncio.run(self.serve()), daemon=True)
@@ -84,7 +87,7 @@ class Peer:
             lambda connection: self.handler(self, connection),
             "127.0.0.1",
             0,
-            compression=None,
+            compression=self.compression,
             max_size=None,
             ping_interval=None,
             process_request=self.process_request,

@@ -29,7 +29,8 @@ IMPORTS = {
     },
     # Foundation is for its command alone, which waits; the engine does without.
     "ApusLoad": {
-        "ApusCodec", "ApusCommandLine", "ApusProtocol", "ApusRing", "ApusTLS", "CApusSystem",
+        "ApusCodec", "ApusCommandLine", "ApusDeflate", "ApusProtocol", "ApusRing", "ApusTLS",
+        "CApusSystem",
         "ArgumentParser", "FoundationEssentials", "Glibc", "Histogram",
     },
     # What their users have.

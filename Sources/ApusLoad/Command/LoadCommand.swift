@@ -43,6 +43,9 @@ struct LoadCommand: ParsableCommand {
     @Flag(help: "What messages are.")
     var type = MessageType.text
 
+    @Option(help: "Compress messages: off or shared (each for itself); they are JSON then.")
+    var compression = CompressionMode.off
+
     @Option(help: ArgumentHelp("How long is measured.", valueName: "time"))
     var duration = TimeSpan(.seconds(10))
 
@@ -155,6 +158,7 @@ struct LoadCommand: ParsableCommand {
         var plan = LoadPlan(url: url)
         plan.mode = mode
         plan.isText = type == .text
+        plan.isCompressed = compression == .shared
         plan.sizes = size.bytes
         plan.connections = connections
         plan.inflight = inflight
@@ -178,6 +182,12 @@ struct LoadCommand: ParsableCommand {
 enum MessageType: String, EnumerableFlag {
     case text
     case binary
+}
+
+/// How messages are compressed, as `apus serve` has it.
+enum CompressionMode: String, ExpressibleByArgument, Codable {
+    case off
+    case shared
 }
 
 extension LoadPlan.Mode: ExpressibleByArgument {}

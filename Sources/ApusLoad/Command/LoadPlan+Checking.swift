@@ -34,6 +34,9 @@ extension LoadPlan {
                 return "\(flag) is \(rate), but it has to be above 0 and at most 1000000000"
             }
         }
+        if isCompressed, sizes.count > 1 || sizes.lowerBound <= Message.ownByteCount {
+            return "--compression needs one --size, of \(Message.ownByteCount + 1) or more"
+        }
         if durationNanoseconds == 0 { return "--duration is 0, but something is to be measured" }
         if timeoutNanoseconds == 0 { return "--timeout is 0, but an answer takes its time" }
         return nil
@@ -51,6 +54,9 @@ extension LoadPlan {
         if mode == .pingpong, sizes.upperBound > 125 {
             return "--mode pingpong sends pings, which have at most 125 bytes"
                 + " (RFC 6455 §5.5); take a smaller --size"
+        }
+        if isCompressed, mode == .idle || mode == .pingpong {
+            return "--compression is for messages; --mode \(mode.rawValue) sends pings"
         }
         if rate != nil, mode == .idle || mode == .churn {
             return "--rate is for --mode echo, pingpong, fanout and upload;"

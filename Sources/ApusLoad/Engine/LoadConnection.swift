@@ -69,6 +69,8 @@ struct LoadConnection: ~Copyable {
     var secure: SecureTransport?
     /// Of a message or a frame that came in pieces; nil between messages.
     var partial: UnsafeMutablePointer<PartialMessage>?
+    /// What has come of a compressed message; nil where the message is none, or there is none.
+    var compressed: [UInt8]?
 
     /// With the messages of `origin` to send and those of `source` to come.
     init(slot: UInt32, origin: MessageOrigin, source: MessageOrigin) {
@@ -114,6 +116,7 @@ struct LoadConnection: ~Copyable {
         opening = nil
         control = nil
         secure = nil
+        compressed = nil
         forgetPartial()
     }
 

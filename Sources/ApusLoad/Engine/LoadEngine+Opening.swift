@@ -38,6 +38,7 @@ extension LoadEngine {
                 url: url,
                 protocols: plan.subprotocols,
                 origin: plan.origin,
+                deflate: plan.deflateOffer,
                 fields: plan.headerFields,
                 nonce: nonce(of: connection),
                 deadline: Instant(nanoseconds: .max)
@@ -162,6 +163,10 @@ extension LoadEngine {
             failOpening(connection, "handshake")
             return nil
         case .open(_, protocol: _, let consumed):
+            guard note(opening.handshake.deflate) else {
+                failOpening(connection, "no compression")
+                return nil
+            }
             opened(connection)
             return consumed
         }

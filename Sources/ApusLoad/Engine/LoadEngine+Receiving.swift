@@ -117,6 +117,20 @@ extension LoadEngine {
     ) {
         let payload = unsafe UnsafeRawBufferPointer(rebasing: bytes[part.payload.range])
         let isOurKind = (part.kind == .text) == plan.isText
+        if let inflater {
+            unsafe takeCompressible(part, payload, isOurKind, by: inflater, on: connection)
+        } else {
+            unsafe takePlain(part, payload, isOurKind, on: connection)
+        }
+    }
+
+    @inline(__always)
+    mutating func takePlain(
+        _ part: MessagePart,
+        _ payload: UnsafeRawBufferPointer,
+        _ isOurKind: Bool,
+        on connection: ConnectionReference
+    ) {
         if part.isFirst, part.isLast {
             unsafe takeMessage(payload, isOurKind, on: connection)
         } else {
@@ -125,7 +139,7 @@ extension LoadEngine {
     }
 
     @inline(__always)
-    private mutating func takeMessage(
+    mutating func takeMessage(
         _ payload: UnsafeRawBufferPointer,
         _ isOurKind: Bool,
         on connection: ConnectionReference

@@ -45,6 +45,8 @@ struct LoadEngine: ~Copyable {
 
     let pattern: MessagePattern
     let frames: OutputFrames
+    /// Where messages are compressed.
+    let inflater: ReplyInflater?
     let decoderOptions: MessageDecoder.Options
     let sendsAtOnce: Bool
     let isClosedModel: Bool
@@ -113,7 +115,10 @@ struct LoadEngine: ~Copyable {
         }
         output = OutputMemory()
         recorder = LoadRecorder()
-        frames = OutputFrames(opcode: plan.opcode)
+        let deflated = plan.deflated
+        frames = OutputFrames(opcode: plan.opcode, deflated: deflated)
+        inflater = plan.isCompressed ? ReplyInflater(byteCountMax: plan.sizes.upperBound) : nil
+        report.compression = deflated.map { CompressionReport(sentByteCount: $0.byteCount) }
         decoderOptions = plan.decoderOptions
         // Records that were sealed are held until they are taken, and not made again.
         sendsAtOnce = url.isSecure || Self.sendsAtOnce(plan)

@@ -28,6 +28,9 @@ extension LoadPlan {
             throw LoadFailure(.usage, "a rate is more than 0")
         }
         try checkMode()
+        guard !isCompressed || sizes.count == 1 && sizes.lowerBound > Message.ownByteCount else {
+            throw LoadFailure(.usage, "compressed messages have one size")
+        }
         do {
             // The same as each connection makes.
             _ = try ClientHandshake(
@@ -76,7 +79,7 @@ extension LoadPlan {
     var pattern: MessagePattern {
         let largest = mode == .idle ? Self.controlByteCountMax : .max
         let sizes = min(sizes.lowerBound, largest)...min(sizes.upperBound, largest)
-        return MessagePattern(sizes: sizes, seed: seed)
+        return MessagePattern(sizes: sizes, seed: seed, isCompressible: isCompressed)
     }
 
     /// Whether the first connection of this process is the one that publishes.
@@ -99,6 +102,7 @@ extension LoadPlan {
     var decoderOptions: MessageDecoder.Options {
         var options = MessageDecoder.Options(role: .client)
         options.checksUTF8 = false
+        options.messageBitsAllowed = isCompressed ? 0x40 : 0
         // A server may reply with more than it was sent; that is counted, and not a broken rule.
         let byteCountMax = UInt64(max(2 * sizes.upperBound, 1 << 24))
         options.frameByteCountMax = byteCountMax

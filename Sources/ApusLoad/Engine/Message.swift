@@ -13,16 +13,19 @@ import Glibc
 /// 2. the connection's number, 24 bits, and 24 bits of the hash of both; in a message with a stamp
 ///    that in place of them, and the hash is one of the stamp as well;
 /// 3. filler that depends on the hash: up to byte 128 a different word at each place, behind that a
-///    piece of ``FillerTable`` that begins where the hash says.
+///    piece of ``FillerTable/letters`` that begins where the hash says.
 ///
-/// What does not fit is cut off.
+/// What does not fit is cut off. Of messages that are to be compressed the filler is only three
+/// letters that depend on the hash, and then ``FillerTable/trades``: the same in all.
 struct MessagePattern {
     let sizes: ClosedRange<Int>
     let seed: UInt64
+    let isCompressible: Bool
 
-    init(sizes: ClosedRange<Int>, seed: UInt64) {
+    init(sizes: ClosedRange<Int>, seed: UInt64, isCompressible: Bool = false) {
         self.sizes = sizes
         self.seed = seed
+        self.isCompressible = isCompressible
     }
 
     /// What sets the messages of a connection apart from those of others.
@@ -36,6 +39,7 @@ struct MessagePattern {
         return Message(
             hash: hash,
             byteCount: byteCount(hash),
+            isCompressible: isCompressible,
             first: sequence &+ origin.base,
             second: origin.connection & 0xFF_FFFF | (hash >> 40) << 24
         )
@@ -54,6 +58,7 @@ struct MessagePattern {
         return Message(
             hash: Mixer.mix(hash, stamp & SixBits.numberMask),
             byteCount: byteCount(hash),
+            isCompressible: isCompressible,
             first: sequence &+ origin.base,
             second: stamp
         )
@@ -94,12 +99,14 @@ struct Message {
     /// What the filler and the masking key come from.
     let hash: UInt64
     let byteCount: Int
+    private let isCompressible: Bool
     private let first: UInt64
     private let second: UInt64
 
-    init(hash: UInt64, byteCount: Int, first: UInt64, second: UInt64) {
+    init(hash: UInt64, byteCount: Int, isCompressible: Bool, first: UInt64, second: UInt64) {
         self.hash = hash
         self.byteCount = byteCount
+        self.isCompressible = isCompressible
         self.first = first
         self.second = second
     }
@@ -110,9 +117,12 @@ struct Message {
         MaskingKey(wireOrder: UInt32(truncatingIfNeeded: hash ^ hash >> 32))
     }
 
+    /// Of one that is to be compressed, the bytes that others do not share.
+    static let ownByteCount = 19
+
     /// The eight bytes at 8 * `index`.
     @inline(__always)
-    private func word(_ index: Int) -> UInt64 {
+    func word(_ index: Int) -> UInt64 {
         switch index {
         case 0: SixBits.letters(first)
         case 1: SixBits.letters(second)
@@ -150,7 +160,7 @@ struct Message {
             index += 1
         }
         guard index < indices.upperBound else { return }
-        unsafe FillerTable.forEachPiece(
+        unsafe FillerTable.letters.forEachPiece(
             from: tableStart + 8 * index,
             (indices.upperBound - index) * 8
         ) {
@@ -164,7 +174,8 @@ struct Message {
     @inline(__always)
     func matches(_ bytes: UnsafeRawBufferPointer, at offset: Int = 0) -> Bool {
         guard offset + bytes.count <= byteCount else { return false }
-        let reckoned = max(0, min(bytes.count, 8 * Self.reckonedCount - offset))
+        let reckonedByteCount = isCompressible ? Self.ownByteCount : 8 * Self.reckonedCount
+        let reckoned = max(0, min(bytes.count, reckonedByteCount - offset))
         if reckoned > 0 {
             let head = unsafe UnsafeRawBufferPointer(rebasing: bytes[..<reckoned])
             let isEqual =
@@ -185,8 +196,9 @@ struct Message {
     ) -> Bool {
         var position = start
         var isEqual = true
-        unsafe FillerTable.forEachPiece(from: tableStart + offset + start, bytes.count - start) {
-            piece in
+        let table = isCompressible ? FillerTable.trades : FillerTable.letters
+        let place = (isCompressible ? 0 : tableStart) + offset + start
+        unsafe table.forEachPiece(from: place, bytes.count - start) { piece in
             if isEqual, let expected = piece.baseAddress, let base = bytes.baseAddress {
                 isEqual = unsafe memcmp(base + position, expected, piece.count) == 0
             }

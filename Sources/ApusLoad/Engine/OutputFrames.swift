@@ -21,11 +21,19 @@ struct OutputFrames {
     static let slackByteCount = 8
 
     let opcode: Opcode
+    /// What the payloads are compressed to, if they are.
+    let deflated: DeflatedPayload?
+
+    init(opcode: Opcode, deflated: DeflatedPayload? = nil) {
+        self.opcode = opcode
+        self.deflated = deflated
+    }
 
     /// How many bytes the frame of a message takes.
     @inline(__always)
     func byteCount(_ message: Message) -> Int {
-        header(message).headerByteCount + message.byteCount
+        let header = header(message)
+        return header.headerByteCount + Int(header.payloadByteCount)
     }
 
     /// Writes a whole frame and returns its length; up to ``slackByteCount`` more are written to.
@@ -35,6 +43,10 @@ struct OutputFrames {
         let headerByteCount = unsafe header(message).encode(
             to: target.assumingMemoryBound(to: UInt8.self)
         )
+        if let deflated {
+            unsafe deflated.write(message, to: target + headerByteCount)
+            return headerByteCount + deflated.byteCount
+        }
         unsafe message.write(
             0..<(message.byteCount + 7) >> 3,
             to: target + headerByteCount
@@ -54,6 +66,9 @@ struct OutputFrames {
         capacity: Int
     ) -> (skip: Int, count: Int) {
         let header = header(message)
+        if let deflated {
+            return unsafe write(header, deflated, of: message, from: offset, to: target, capacity)
+        }
         var payloadOffset = 0
         var headerByteCount = 0
         var skip = offset
@@ -75,6 +90,35 @@ struct OutputFrames {
         return (skip, headerByteCount + byteCount - skip)
     }
 
+    /// The same of a payload that is compressed.
+    @unsafe
+    private func write(
+        _ header: FrameHeader,
+        _ deflated: DeflatedPayload,
+        of message: Message,
+        from offset: Int,
+        to target: UnsafeMutableRawPointer,
+        _ capacity: Int
+    ) -> (skip: Int, count: Int) {
+        let ownByteCount = header.headerByteCount + DeflatedPayload.ownByteCount
+        guard offset < ownByteCount else {
+            // Pieces begin where the key does.
+            let start = (offset - ownByteCount) & ~3
+            let skip = offset - ownByteCount - start
+            let count = min(deflated.byteCount - DeflatedPayload.ownByteCount - start, capacity)
+            unsafe deflated.writeShared(start..<start + count, of: message, to: target)
+            return (skip, count - skip)
+        }
+        _ = unsafe header.encode(to: target.assumingMemoryBound(to: UInt8.self))
+        unsafe deflated.writeOwn(message, to: target + header.headerByteCount)
+        let count = min(
+            deflated.byteCount - DeflatedPayload.ownByteCount,
+            capacity - ownByteCount
+        )
+        unsafe deflated.writeShared(0..<count, of: message, to: target + ownByteCount)
+        return (offset, ownByteCount + count - offset)
+    }
+
     /// Moves a cursor on by so many bytes of the messages of `message`.
     func advance(
         _ cursor: inout OutputCursor,
@@ -93,8 +137,11 @@ struct OutputFrames {
     @inline(__always)
     private func header(_ message: Message) -> FrameHeader {
         FrameHeader(
+            reservedBits: deflated == nil ? 0 : 0x40,
             opcode: opcode,
-            payloadByteCount: UInt64(truncatingIfNeeded: message.byteCount),
+            payloadByteCount: UInt64(
+                truncatingIfNeeded: deflated?.byteCount ?? message.byteCount
+            ),
             maskingKey: message.maskingKey
         )
     }

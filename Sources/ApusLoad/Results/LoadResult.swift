@@ -30,6 +30,21 @@ struct LoadResult: Codable, Equatable {
         }
     }
 
+    /// What was agreed on, and what a message takes on the wire.
+    struct Compression: Codable, Equatable {
+        var `extension`: String?
+        var sentBytesPerMessage: Int
+        var receivedWireBytes: UInt64
+        var receivedMessageBytes: UInt64
+
+        enum CodingKeys: String, CodingKey {
+            case `extension`
+            case sentBytesPerMessage = "sent_bytes_per_message"
+            case receivedWireBytes = "received_wire_bytes"
+            case receivedMessageBytes = "received_message_bytes"
+        }
+    }
+
     var messages: UInt64
     var messagesPerSecond: Double
     var bytesPerSecond: Double
@@ -44,6 +59,8 @@ struct LoadResult: Codable, Equatable {
     var duplicated: UInt64
     var reordered: UInt64
     var corrupted: UInt64
+    /// Only where messages were compressed.
+    var compression: Compression?
     /// Only where its process is known.
     var server: ServerFigures?
     var client: Client
@@ -65,6 +82,7 @@ struct LoadResult: Codable, Equatable {
         case latencyFromSend = "latency_from_send_us"
         case handshake = "handshake_us"
         case connections, errors, lost, duplicated, reordered, corrupted, server, client
+        case compression
         case clientBound = "client_bound"
         case clientBoundReason = "client_bound_reason"
         case durationSeconds = "duration_seconds"
@@ -94,6 +112,14 @@ struct LoadResult: Codable, Equatable {
         duplicated = report.duplicated
         reordered = report.reordered
         corrupted = report.corrupted
+        compression = report.compression.map {
+            Compression(
+                extension: $0.field,
+                sentBytesPerMessage: $0.sentByteCount,
+                receivedWireBytes: $0.wireBytes,
+                receivedMessageBytes: $0.messageBytes
+            )
+        }
         server = outcome.server.map { ServerFigures($0, messagesPerSecond: rate) }
         client = Client(
             cpuSeconds: Double(report.cpuNanoseconds) / 1e9,

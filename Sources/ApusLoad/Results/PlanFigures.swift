@@ -9,6 +9,7 @@ struct PlanFigures: Codable, Equatable {
     var inflight: Int
     var size: String
     var type: String
+    var compression: CompressionMode
     var durationSeconds: Double
     var warmUpSeconds: Double
     var timeoutSeconds: Double
@@ -24,7 +25,7 @@ struct PlanFigures: Codable, Equatable {
     var seed: UInt64
 
     enum CodingKeys: String, CodingKey {
-        case url, mode, connections, inflight, size, type
+        case url, mode, connections, inflight, size, type, compression
         case durationSeconds = "duration_seconds"
         case warmUpSeconds = "warm_up_seconds"
         case timeoutSeconds = "timeout_seconds"
@@ -41,6 +42,7 @@ struct PlanFigures: Codable, Equatable {
         inflight = plan.inflight
         size = SizeRange(plan.sizes).description
         type = plan.isText ? MessageType.text.rawValue : MessageType.binary.rawValue
+        compression = plan.isCompressed ? .shared : .off
         durationSeconds = Double(plan.durationNanoseconds) / 1e9
         warmUpSeconds = Double(plan.warmUpNanoseconds) / 1e9
         timeoutSeconds = Double(plan.timeoutNanoseconds) / 1e9
@@ -63,7 +65,9 @@ struct PlanFigures: Codable, Equatable {
         } else if mode == .echo || mode == .pingpong {
             parts.append("\(inflight) in flight on each")
         }
-        if mode != .idle { parts.append("\(sizeInWords) \(type)") }
+        if mode != .idle {
+            parts.append("\(sizeInWords) \(type)\(compression == .off ? "" : ", compressed")")
+        }
         parts.append("\(Figures.number(durationSeconds)) s")
         if warmUpSeconds > 0 { parts.append("warm-up \(Figures.number(warmUpSeconds)) s") }
         if processes > 1 { parts.append("\(processes) processes") }

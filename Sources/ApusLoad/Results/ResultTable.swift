@@ -34,6 +34,7 @@ struct ResultTable {
                     + " \(Figures.count(connections.failed)) failed"
             )
         )
+        lines += compression
         lines += server
         lines.append(
             Self.row("load", "busiest process \(Figures.percent(result.client.busiest)) of a core")
@@ -82,6 +83,19 @@ struct ResultTable {
             return Self.columns(name, cells + others)
         }
         return [Self.columns("", heads)] + table
+    }
+
+    private var compression: [String] {
+        guard let compression = result.compression, let agreed = compression.extension else {
+            return []
+        }
+        var text = "messages sent as \(Figures.bytes(Double(compression.sentBytesPerMessage)))"
+        if compression.receivedMessageBytes > 0 {
+            let part =
+                Double(compression.receivedWireBytes) / Double(compression.receivedMessageBytes)
+            text += ", received as \(Figures.percent(part)) of their size"
+        }
+        return [Self.row("compression", text), Self.row("", agreed)]
     }
 
     private var server: [String] {
