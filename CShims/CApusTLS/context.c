@@ -72,8 +72,8 @@ static SSL_CTX *make(const SSL_METHOD *method, apus_tls_problem *problem) {
         return NULL;
     }
     SSL_CTX_set_options(context, SSL_OP_NO_COMPRESSION | SSL_OP_NO_RENEGOTIATION);
-    // A session that is not busy has no buffers; what is sent may be given from another place when it is
-    // tried again; and no more is read than a record.
+    // A session that is not busy has no buffers; what is sent may be given from another place when
+    // it is tried again; and no more is read than a record.
     SSL_CTX_set_mode(context, SSL_MODE_RELEASE_BUFFERS | SSL_MODE_ACCEPT_MOVING_WRITE_BUFFER);
     SSL_CTX_set_read_ahead(context, 0);
     SSL_CTX_set_session_cache_mode(context, SSL_SESS_CACHE_OFF);

@@ -11,8 +11,19 @@ enum { idle_size_max = 64 * 1024 };
 
 // To take and give back OpenSSL's two buffers of a session, 34 KB, for every message is a twelfth
 // of its instructions for a small one. So a session that has received this often since it was at
-// rest keeps them, and so many sessions of a thread at most: 8.5 MB.
+// rest keeps them, and so many sessions of a thread at most: 8.5 MB. (OpenSSL 3.0.)
 enum { busy_receive_count = 64, busy_session_max = 256 };
+
+// Gives up its place among the busy ones; the last of them takes it.
+static void leave_busy(apus_tls_session *session) {
+    apus_tls_wire *wire = session->wire;
+    if (session->is_busy) {
+        session->is_busy = false;
+        apus_tls_session *last = wire->busy[--wire->busy_count];
+        last->busy_index = session->busy_index;
+        wire->busy[session->busy_index] = last;
+    }
+}
 
 static apus_tls_session *make(apus_tls_context *context, apus_tls_wire *wire) {
     apus_tls_session *session = calloc(1, sizeof *session);
@@ -34,7 +45,7 @@ static apus_tls_session *make(apus_tls_context *context, apus_tls_wire *wire) {
 }
 
 void apus_tls_session_destroy(apus_tls_session *session) {
-    session->wire->busy_count -= session->is_busy;
+    leave_busy(session);
     SSL_free(session->ssl);
     free(session);
 }
@@ -96,8 +107,12 @@ apus_tls_session *apus_tls_session_client(apus_tls_context *context, const char 
 
 // An operation failed: says why, for there are no others after it.
 static int fail(apus_tls_session *session) {
-    // The last one: those before it may be of another call of this thread.
+    // The last one, if it is a session's: those of other calls of this thread may lie before it,
+    // and want of memory may have left none.
     unsigned long error = ERR_peek_last_error();
+    if (ERR_GET_LIB(error) != ERR_LIB_SSL) {
+        error = 0;
+    }
     long verdict = SSL_get_verify_result(session->ssl);
     session->failure_text = ERR_reason_error_string(error);
     if (session->is_alert_received) {
@@ -134,6 +149,8 @@ static int shake(apus_tls_session *session) {
         return APUS_TLS_FAILED;
     }
     if (result == 1) {
+        // What the checks that succeeded have left is no failure of this thread's next session.
+        ERR_clear_error();
         session->is_established = true;
         session->idle_size = 0;
         return APUS_TLS_ESTABLISHED;
@@ -168,11 +185,31 @@ static int decrypt(apus_tls_session *session) {
     return 0;
 }
 
+// Where all places are taken, one after the other is looked at, and one whose session has received
+// nothing since the last look is taken over.
+static bool make_place(apus_tls_wire *wire) {
+    if (wire->busy == NULL) {
+        wire->busy = calloc(busy_session_max, sizeof(apus_tls_session *));
+    }
+    if (wire->busy == NULL || wire->busy_count < busy_session_max) {
+        return wire->busy != NULL;
+    }
+    apus_tls_session *seen = wire->busy[wire->busy_hand++ % busy_session_max];
+    if (seen->has_received) {
+        seen->has_received = false;
+        return false;
+    }
+    apus_tls_session_rest(seen);
+    return true;
+}
+
 static void become_busy(apus_tls_session *session) {
+    apus_tls_wire *wire = session->wire;
     session->receive_count = 0;
-    if (session->wire->busy_count < busy_session_max) {
-        session->wire->busy_count++;
+    if (make_place(wire)) {
         session->is_busy = true;
+        session->busy_index = wire->busy_count;
+        wire->busy[wire->busy_count++] = session;
         SSL_clear_mode(session->ssl, SSL_MODE_RELEASE_BUFFERS);
     }
 }
@@ -180,8 +217,7 @@ static void become_busy(apus_tls_session *session) {
 void apus_tls_session_rest(apus_tls_session *session) {
     session->receive_count = 0;
     if (session->is_busy) {
-        session->is_busy = false;
-        session->wire->busy_count--;
+        leave_busy(session);
         SSL_set_mode(session->ssl, SSL_MODE_RELEASE_BUFFERS);
         // Those in use are released when they are not any more.
         SSL_free_buffers(session->ssl);
@@ -194,7 +230,9 @@ int apus_tls_session_receive(apus_tls_session *session, const uint8_t *ciphertex
     if (session->failure_fault != APUS_TLS_FAULT_NONE) {
         return APUS_TLS_FAILED;
     }
-    if (!session->is_busy && ++session->receive_count == busy_receive_count) {
+    session->has_received = true;
+    if (session->is_established && !session->is_busy &&
+        ++session->receive_count == busy_receive_count) {
         become_busy(session);
     }
     wire->input = ciphertext;
@@ -269,6 +307,10 @@ const char *apus_tls_session_cipher(const apus_tls_session *session) {
 
 bool apus_tls_session_is_established(const apus_tls_session *session) {
     return session->is_established;
+}
+
+bool apus_tls_session_is_busy(const apus_tls_session *session) {
+    return session->is_busy;
 }
 
 bool apus_tls_session_is_resumed(const apus_tls_session *session) {

@@ -10,6 +10,7 @@
 void apus_tls_wire_clear(apus_tls_wire *wire) {
     free(wire->output);
     free(wire->plaintext);
+    free(wire->busy);
     *wire = (apus_tls_wire){0};
 }
 

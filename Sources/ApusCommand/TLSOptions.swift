@@ -41,7 +41,7 @@ struct TLSOptions: ParsableArguments {
 
     @Option(
         help: ArgumentHelp(
-            "The time that one key seals session tickets, and opens them after; by default 12 hours.",
+            "The time that one key seals tickets, and opens them after; by default 12 hours.",
             valueName: "time"
         )
     )
@@ -68,8 +68,9 @@ struct TLSOptions: ParsableArguments {
                     "--tls-ticket-rotation needs --tls-certificate or --tls-self-signed"
                 )
             }
-            guard tlsTicketRotation.interval > .seconds(0) else {
-                throw ValidationError("--tls-ticket-rotation is 0, but a key needs some time")
+            let range = TLSConfiguration.ticketRotationRange
+            guard range.contains(tlsTicketRotation.interval) else {
+                throw ValidationError("--tls-ticket-rotation has to be 100ms to 168h")
             }
         }
     }

@@ -123,6 +123,9 @@ package final class TLSSession {
     /// Whether the handshake is done.
     package var isEstablished: Bool { unsafe apus_tls_session_is_established(pointer) }
 
+    /// Whether it keeps OpenSSL's buffers until it rests, or another one is busy instead.
+    package var isBusy: Bool { unsafe apus_tls_session_is_busy(pointer) }
+
     /// Whether it goes on with what an earlier session had agreed upon.
     package var isResumed: Bool { unsafe apus_tls_session_is_resumed(pointer) }
 

@@ -53,6 +53,17 @@ import Testing
         #expect(other.server.send([4]))
     }
 
+    @Test func `that are left behind are no cause of a failure`() throws {
+        let pair = try SessionPair.established()
+        pair.client.send([1, 2, 3])
+        var record = pair.client.takeOutput()
+        record[record.count - 1] ^= 1
+        Self.leaveError()
+        #expect(pair.server.receive(record) == .failed)
+        #expect(pair.server.session.failure?.fault == .violation)
+        #expect(pair.server.session.failure?.alert == "bad record mac")
+    }
+
     @Test func `that are left behind fail none`() throws {
         let pair = try SessionPair()
         // All that is received comes in halves: the first one has to wait for the second.

@@ -52,9 +52,11 @@ def at_websockets(case):
     ) as server:
         thread = threading.Thread(target=server.serve_forever)
         thread.start()
-        yield server.socket.getsockname()[1]
-        server.shutdown()
-        thread.join()
+        try:
+            yield server.socket.getsockname()[1]
+        finally:
+            server.shutdown()
+            thread.join()
 
 
 @contextlib.contextmanager
@@ -85,10 +87,12 @@ def at_aiohttp(case):
         runner = loop.run(start())
         thread = threading.Thread(target=loop.get_loop().run_forever)
         thread.start()
-        yield runner.addresses[0][1]
-        asyncio.run_coroutine_threadsafe(runner.cleanup(), loop.get_loop()).result(20)
-        loop.get_loop().call_soon_threadsafe(loop.get_loop().stop)
-        thread.join()
+        try:
+            yield runner.addresses[0][1]
+        finally:
+            asyncio.run_coroutine_threadsafe(runner.cleanup(), loop.get_loop()).result(20)
+            loop.get_loop().call_soon_threadsafe(loop.get_loop().stop)
+            thread.join()
 
 
 @contextlib.contextmanager

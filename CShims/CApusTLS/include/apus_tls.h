@@ -163,7 +163,9 @@ typedef struct apus_tls_wire {
     size_t plaintext_capacity;
     const uint8_t *APUS_NULLABLE input; /* of the receive that is under way */
     size_t input_count;
-    uint32_t busy_count; /* sessions that keep their buffers */
+    struct apus_tls_session *APUS_NULLABLE *APUS_NULLABLE busy; /* those that keep their buffers */
+    uint16_t busy_count;
+    uint16_t busy_hand; /* where a place is looked for next */
 } apus_tls_wire;
 
 /* Frees what the wire has; one of zeros has nothing. */
@@ -210,8 +212,12 @@ bool apus_tls_session_send(apus_tls_session *session, const uint8_t *bytes, size
 
 /*
  * Nothing has come for long: a session that was busy, and so kept buffers of 34 KB, has none again.
+ * There are 256 busy ones of a wire at most; then one that receives nothing has to make room.
  */
 void apus_tls_session_rest(apus_tls_session *session);
+
+/* Whether it keeps its buffers. */
+bool apus_tls_session_is_busy(const apus_tls_session *session);
 
 /* Puts close_notify into the wire's output, once; nothing where there is nobody to be told. */
 void apus_tls_session_close(apus_tls_session *session);

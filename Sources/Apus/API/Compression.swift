@@ -58,8 +58,8 @@ public struct Compression: Hashable, Sendable {
 
     /// The effort, 1 to 9; 0 as well where ``engine`` is ISA-L.
     ///
-    /// Level 0 does without codes of a message's own: on JSON of 1 KiB it takes a quarter of the time
-    /// of level 1, for 30 % more bytes. Of zlib level 6 takes a quarter more time than 1 there for
+    /// Level 0 does without codes of a message's own: on JSON of 1 KiB it takes a quarter of the
+    /// time of level 1, for 30 % more bytes. Of zlib level 6 takes a quarter more time than 1 there for
     /// 3 % fewer bytes, and on JSON of 16 KiB twice the time for 16 % fewer.
     public var level = 1
 

@@ -30,7 +30,13 @@ public struct TLSConfiguration: Sendable {
     /// How long session tickets are sealed with the same key, which opens them for as long again.
     ///
     /// A server has the same keys at all of its HTTP servers, and takes the shortest of their times.
+    /// In ``ticketRotationRange``.
     public var ticketRotation: Interval = .seconds(12 * 3600)
+
+    /// What ``ticketRotation`` may be: no ticket is good for more than a week (RFC 8446 §4.6.1), and
+    /// workers have to see each key.
+    public static let ticketRotationRange: ClosedRange<Interval> =
+        .milliseconds(100) ... .seconds(7 * 24 * 3600)
 
     /// One certificate.
     public init(certificate: String, key: String) {

@@ -80,7 +80,7 @@ extension ConnectionDriver where Ring: ~Copyable {
         on webSocket: WebSocketConnection,
         _ connection: Connection
     ) -> SendResult {
-        // It may flush, and so call a handler that sends as well: before anything is compressed.
+        // It may flush, and so find the connection lost: before anything is compressed.
         let hasRoom = hasRoom(for: payload.count, on: connection)
         guard connection.stage == .open, webSocket.machine.value.isOpen else { return .closed }
         guard webSocket.openMessage == .none else { return .messageOpen }

@@ -40,7 +40,7 @@ extension ConnectionDriver where Ring: ~Copyable {
         to webSocket: WebSocketConnection
     ) {
         guard let connection = webSocket.transport, connection.stage == .open else { return }
-        // It may flush, and so call a handler: the rest is asked afterwards.
+        // It may flush, and so find the connection lost: the rest is asked afterwards.
         let hasRoom = hasRoom(for: frames.count, on: connection)
         guard connection.stage == .open, webSocket.machine.value.isOpen else { return }
         // It stands alone: no message behind it may refer to one before it.

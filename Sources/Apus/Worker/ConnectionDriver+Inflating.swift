@@ -18,9 +18,10 @@ extension ConnectionDriver where Ring: ~Copyable {
     /// So much of a message is kept before it gets an inflater.
     private var keptByteCountMax: Int { 16_384 }
 
-    /// So much is inflated in a turn, for all connections, and the rest of the message that reaches it.
+    /// So much is inflated in a turn, for all connections, and the rest of the message that reaches
+    /// it, which is of the limit's size at most.
     ///
-    /// That takes about a millisecond; what a receive brings could be inflated to a thousand times
+    /// A MiB takes about a millisecond; what a receive brings could be inflated to a thousand times
     /// as much as it has.
     private var inflatedByteCountMax: Int { 1 << 20 }
 

@@ -72,8 +72,8 @@ final class TLSListener: Sendable {
         var identities: [TLSIdentity] = []
         for identity in configuration.identities { identities.append(try identity.load()) }
         guard !identities.isEmpty else { throw TLSSetupError("TLS needs a certificate") }
-        guard configuration.ticketRotation > .seconds(0) else {
-            throw TLSSetupError("ticketRotation is 0, but a key needs some time")
+        guard TLSConfiguration.ticketRotationRange.contains(configuration.ticketRotation) else {
+            throw TLSSetupError("ticketRotation has to be 100 ms to 7 days")
         }
         let context = try TLSContext.server(
             identities: identities,

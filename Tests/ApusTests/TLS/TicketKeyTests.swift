@@ -65,9 +65,10 @@ import Testing
         #expect(duties == [nil, 60_000_000_000, 20_000_000_000])
     }
 
-    @Test func `key that is none for any time is refused`() {
+    @Test(arguments: [Interval.seconds(0), .milliseconds(99), .seconds(7 * 24 * 3600 + 1)])
+    func `time that no key is good for is refused`(rotation: Interval) {
         #expect(throws: TLSSetupError.self) {
-            try TLSListener.made(ticketRotation: .seconds(0))
+            try TLSListener.made(ticketRotation: rotation)
         }
     }
 }
