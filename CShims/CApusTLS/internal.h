@@ -33,12 +33,13 @@ struct apus_tls_session {
     const char *failure_text;
     uint32_t idle_size;    // bytes that came since the last one for the application
     uint16_t busy_index;   // its place in the wire's list, if it is busy
-    uint8_t receive_count; // since it was at rest, up to those that make it a busy one
+    uint8_t receive_count; // of data since it was at rest, up to those that make it a busy one
     uint8_t failure_alert;
     uint8_t failure_fault;
     bool is_alert_received;
     bool is_established;
     bool is_busy;      // keeps its buffers
+    bool is_amid;      // some of a record has come, or may have
     bool has_received; // since its place was looked at
     bool is_closed;    // our close_notify was sent
     bool is_renegotiation_asked;

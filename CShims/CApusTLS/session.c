@@ -173,10 +173,12 @@ static int decrypt(apus_tls_session *session) {
                                  wire->plaintext_capacity - wire->plaintext_count, &count);
         if (result == 1) {
             wire->plaintext_count += count;
+            session->is_amid = false;
             continue;
         }
         // SSL_get_error would ask the thread's list of errors, which had to be cleared before.
         if (SSL_want_read(session->ssl)) {
+            session->is_amid = true;
             continue;
         }
         bool is_closed = (SSL_get_shutdown(session->ssl) & SSL_RECEIVED_SHUTDOWN) != 0;
@@ -219,8 +221,10 @@ void apus_tls_session_rest(apus_tls_session *session) {
     if (session->is_busy) {
         leave_busy(session);
         SSL_set_mode(session->ssl, SSL_MODE_RELEASE_BUFFERS);
-        // Those in use are released when they are not any more.
-        SSL_free_buffers(session->ssl);
+        // In the midst of a record it has to keep one, and gives it back behind that.
+        if (!session->is_amid) {
+            SSL_free_buffers(session->ssl);
+        }
     }
 }
 
@@ -229,11 +233,6 @@ int apus_tls_session_receive(apus_tls_session *session, const uint8_t *ciphertex
     wire->plaintext_count = 0;
     if (session->failure_fault != APUS_TLS_FAULT_NONE) {
         return APUS_TLS_FAILED;
-    }
-    session->has_received = true;
-    if (session->is_established && !session->is_busy &&
-        ++session->receive_count == busy_receive_count) {
-        become_busy(session);
     }
     wire->input = ciphertext;
     wire->input_count = count;
@@ -245,6 +244,10 @@ int apus_tls_session_receive(apus_tls_session *session, const uint8_t *ciphertex
     wire->input_count = 0;
     if (wire->plaintext_count > 0) {
         session->idle_size = 0;
+        session->has_received = true;
+        if (!session->is_busy && ++session->receive_count == busy_receive_count) {
+            become_busy(session);
+        }
     }
     if ((events & APUS_TLS_FAILED) == 0 && session->is_renegotiation_asked) {
         session->failure_fault = APUS_TLS_FAULT_PROTOCOL;

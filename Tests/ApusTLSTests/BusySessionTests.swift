@@ -48,15 +48,25 @@ import Testing
         }
     }
 
-    @Test func `lose nothing when they rest with half of a record`() throws {
+    @Test(arguments: 1...24)
+    func `lose nothing when they rest in the midst of a record`(cut: Int) throws {
         let pair = try SessionPair.established()
         pair.sendMessages(64)
         pair.client.send([1, 2, 3])
         let record = pair.client.takeOutput()
-        pair.server.receive(Array(record.prefix(7)))
+        try #require(cut < record.count)
+        pair.server.receive(Array(record.prefix(cut)))
         pair.server.session.rest()
-        pair.server.receive(Array(record.dropFirst(7)))
+        pair.server.receive(Array(record.dropFirst(cut)))
         #expect(pair.server.received.suffix(3) == [1, 2, 3])
+        #expect(!pair.server.session.isBusy)
+    }
+
+    @Test func `are none that a peer makes of one message in pieces`() throws {
+        let pair = try SessionPair.established()
+        pair.client.send(Array(repeating: 1, count: 100))
+        for byte in pair.client.takeOutput() { pair.server.receive([byte]) }
+        #expect(pair.server.received.count == 100)
         #expect(!pair.server.session.isBusy)
     }
 
@@ -91,14 +101,43 @@ import Testing
             late.sendMessages(64)
             tryCount += 1
         }
-        #expect(tryCount <= 258)
+        #expect(tryCount == 258)
         #expect(late.server.session.isBusy && pairs[0].server.session.isBusy)
         #expect(pairs.filter { $0.server.session.isBusy }.count == 256)
         #expect(wire.busySessionCount == 256)
-        for pair in pairs {
-            pair.sendMessages(1)
-            #expect(pair.server.received.count >= 65)
+    }
+
+    @Test func `are those that the wire knows of, whoever has left`() throws {
+        let wire = TLSWire()
+        let server = try Credentials.shared.context()
+        var pairs: [Int: SessionPair] = [:]
+        for number in 0..<258 {
+            pairs[number] = try .established(server: server, on: wire)
         }
+        func busy() -> Set<Int> { Set(pairs.filter { $0.value.server.session.isBusy }.keys) }
+
+        for number in 0..<256 { pairs[number]?.sendMessages(64) }
+        // The last one takes the place of each that leaves, and leaves from there.
+        for number in [3, 255, 0] { pairs[number]?.server.session.rest() }
+        #expect(busy() == Set(0..<256).subtracting([0, 3, 255]))
+        #expect(wire.busySessionCount == 253)
+        pairs[254] = nil
+        pairs[10] = nil
+        for number in [256, 257, 3, 0, 255] { pairs[number]?.sendMessages(64) }
+        #expect(busy() == Set(pairs.keys))
+        #expect(wire.busySessionCount == 256)
+
+        // Two late ones, and then whoever had to make room, until all places were taken over.
+        for number in [300, 301] { pairs[number] = try .established(server: server, on: wire) }
+        var takeoverCount = 0
+        for _ in 0..<(3 * 256) {
+            let late = try #require(Set(pairs.keys).subtracting(busy()).min())
+            pairs[late]?.sendMessages(64)
+            let now = busy()
+            takeoverCount += now.contains(late) ? 1 : 0
+            #expect(now.count == 256 && wire.busySessionCount == 256)
+        }
+        #expect(takeoverCount >= 256)
     }
 }
 
