@@ -17,6 +17,9 @@ package struct InflationWindow {
     /// What may be referred to.
     package var bytes: ArraySlice<UInt8> { stored.suffix(byteCountMax) }
 
+    /// How many bytes it takes: an eighth more than may be referred to, at most.
+    package var storedByteCount: Int { stored.count }
+
     /// Goes on by what has come out of the inflater.
     package mutating func append(_ part: UnsafeRawBufferPointer) {
         let kept = unsafe UnsafeRawBufferPointer(rebasing: part.suffix(byteCountMax))

@@ -162,7 +162,7 @@ private let hello = Array("Hello".utf8)
 }
 
 @Suite struct `Inflation windows` {
-    @Test(arguments: [8, 9, 12])
+    @Test(arguments: [8, 9, 12, 15])
     func `keep the end of what came`(bits: Int) {
         var random = SplitMix(seed: UInt64(bits))
         var window = InflationWindow(bits: bits)
@@ -173,6 +173,7 @@ private let hello = Array("Hello".utf8)
             unsafe part.withUnsafeBytes { unsafe window.append($0) }
             all += part
             #expect(window.bytes == all.suffix(1 << bits))
+            #expect(window.storedByteCount <= (1 << bits) + (1 << bits) / 8)
         }
     }
 }
