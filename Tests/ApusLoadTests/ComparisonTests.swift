@@ -36,6 +36,16 @@ import Testing
         #expect(comparison.warnings == ["the two differ in --inflight"])
     }
 
+    @Test func `of which one is compressed are warned of, whatever version printed the other`() {
+        let compressed = result { $0.plan.compression = .shared }
+        for other in [CompressionMode.off, nil] {
+            let plain = result { $0.plan.compression = other }
+            let comparison = Comparison(plain, compressed)
+            #expect(comparison.warnings == ["the two differ in --compression"])
+            #expect(Comparison(plain, result()).warnings == [])
+        }
+    }
+
     @Test func `of different servers are what is compared`() {
         #expect(Comparison(result(), result { $0.plan.url = "ws://b/" }).warnings == [])
     }

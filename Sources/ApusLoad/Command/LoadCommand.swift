@@ -43,7 +43,7 @@ struct LoadCommand: ParsableCommand {
     @Flag(help: "What messages are.")
     var type = MessageType.text
 
-    @Option(help: "Compress messages: off or shared (each for itself); they are JSON then.")
+    @Option(help: "Compress messages: off or shared (each for itself); they look like JSON.")
     var compression = CompressionMode.off
 
     @Option(help: ArgumentHelp("How long is measured.", valueName: "time"))

@@ -142,6 +142,7 @@ extension PlanFigures {
             ("--inflight", inflight != other.inflight),
             ("--size", size != other.size),
             ("--text or --binary", type != other.type),
+            ("--compression", (compression ?? .off) != (other.compression ?? .off)),
             ("--duration", durationSeconds != other.durationSeconds),
             ("--warm-up", warmUpSeconds != other.warmUpSeconds),
             ("--rate", rate != other.rate),

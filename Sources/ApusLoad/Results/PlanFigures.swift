@@ -9,7 +9,8 @@ struct PlanFigures: Codable, Equatable {
     var inflight: Int
     var size: String
     var type: String
-    var compression: CompressionMode
+    /// Nil where an older version has printed it, which compressed nothing.
+    var compression: CompressionMode?
     var durationSeconds: Double
     var warmUpSeconds: Double
     var timeoutSeconds: Double
@@ -66,7 +67,8 @@ struct PlanFigures: Codable, Equatable {
             parts.append("\(inflight) in flight on each")
         }
         if mode != .idle {
-            parts.append("\(sizeInWords) \(type)\(compression == .off ? "" : ", compressed")")
+            parts.append("\(sizeInWords) \(type)")
+            if let compression, compression != .off { parts.append("compressed") }
         }
         parts.append("\(Figures.number(durationSeconds)) s")
         if warmUpSeconds > 0 { parts.append("warm-up \(Figures.number(warmUpSeconds)) s") }
